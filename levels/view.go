@@ -1,0 +1,182 @@
+package levels
+
+// View is everything an observer may know of the machine: plain data, a copy,
+// complete in itself. Lists are sorted, so that equal machines give equal views.
+type View struct {
+	Node      NodeID    `json:"node"`
+	Cluster   string    `json:"cluster"`
+	State     NodeState `json:"state"`
+	Role      Role      `json:"role"`
+	Term      Term      `json:"term"`
+	Master    NodeID    `json:"master"`
+	Vice      NodeID    `json:"vice"`
+	Qualified bool      `json:"qualified"`
+	// Ready: init is complete here. MasterReady: the known master is ready for service.
+	Ready       bool `json:"ready"`
+	MasterReady bool `json:"master_ready"`
+	// Reached is the highest init level reached in this life; counts when ReachedAny.
+	Reached    Level `json:"reached"`
+	ReachedAny bool  `json:"reached_any"`
+	// Run is nil while nothing runs.
+	Run           *RunView        `json:"run,omitempty"`
+	Registrations []Registration  `json:"registrations"`
+	Members       []MemberView    `json:"members"`
+	Operations    []OperationView `json:"operations"`
+	// Pending are the open invocations.
+	Pending []InvocationView `json:"pending"`
+	// LostTargets are lasting targets that went down without our doing.
+	LostTargets []Target `json:"lost_targets,omitempty"`
+}
+
+// Phase says what a run is doing. The zero value is unknown.
+type Phase uint8
+
+// The phases.
+const (
+	PhaseUnknown    Phase = iota
+	PhaseWaiting          // for the gate or a required component; Reason says which
+	PhaseRunning          // participants of the level are at work
+	PhaseStopping         // the mirror level is being taken down
+	PhaseHeld             // a participant failed; Reason says which
+	PhaseCancelling       // open work comes to rest
+	PhaseFinished         //
+)
+
+func phaseWords() []string {
+	return []string{"unknown", "waiting", "running", "stopping", "held", "cancelling", "finished"}
+}
+
+// String returns the word.
+func (p Phase) String() string { return word(p, phaseWords()) }
+
+// ParsePhase is the inverse of String.
+func ParsePhase(text string) (Phase, error) { return parseWord[Phase]("phase", text, phaseWords()) }
+
+// MarshalText writes the word.
+func (p Phase) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads the word; "unknown" reads as the zero value.
+func (p *Phase) UnmarshalText(text []byte) error { return unmarshalWord(p, text, ParsePhase) }
+
+// RunView is the run in progress.
+type RunView struct {
+	Run      RunNumber `json:"run"`
+	Sequence Sequence  `json:"sequence"`
+	Level    Level     `json:"level"`
+	Top      Level     `json:"top"`
+	Phase    Phase     `json:"phase"`
+	Reason   string    `json:"reason,omitempty"`
+	Cause    string    `json:"cause"`
+	Term     Term      `json:"term"`
+	Started  Instant   `json:"started"`
+	// Participants of the present level.
+	Participants []Participant `json:"participants"`
+}
+
+// MemberView is one unit that a target wants.
+type MemberView struct {
+	Unit    string  `json:"unit"`
+	Target  Target  `json:"target"`
+	Outcome Outcome `json:"outcome"` // of its last work, waiting before the first
+	Reason  string  `json:"reason,omitempty"`
+}
+
+// InvocationView is one open invocation, with all that its signal carried.
+type InvocationView struct {
+	Tag          Tag          `json:"tag"`
+	Registration Registration `json:"registration"`
+	Position     Position     `json:"position"`
+	Noboot       bool         `json:"noboot"`
+	Info         Info         `json:"info"`
+	Started      Instant      `json:"started"`
+	Deadline     Instant      `json:"deadline"`
+}
+
+// OperationResult is how an operation ended. The zero value is running.
+type OperationResult uint8
+
+// The results.
+const (
+	ResultRunning OperationResult = iota
+	ResultDone
+	ResultFailed
+	ResultCanceled
+)
+
+func resultWords() []string { return []string{"running", "done", "failed", "canceled"} }
+
+// String returns the word.
+func (r OperationResult) String() string { return word(r, resultWords()) }
+
+// ParseOperationResult is the inverse of String, "running" included.
+func ParseOperationResult(text string) (OperationResult, error) {
+	if text == ResultRunning.String() {
+		return ResultRunning, nil
+	}
+
+	return parseWord[OperationResult]("result", text, resultWords())
+}
+
+// MarshalText writes the word.
+func (r OperationResult) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads the word.
+func (r *OperationResult) UnmarshalText(text []byte) error {
+	value, err := ParseOperationResult(string(text))
+	*r = value
+
+	return err
+}
+
+// OperationView is one administrative request, running or lately ended.
+type OperationView struct {
+	ID      OperationID     `json:"id"`
+	Kind    OperationKind   `json:"kind"`
+	Node    NodeID          `json:"node"`
+	Mode    Mode            `json:"mode,omitempty"`
+	To      NodeID          `json:"to,omitempty"`
+	By      string          `json:"by"`
+	Reason  string          `json:"reason,omitempty"`
+	Step    string          `json:"step"` // "demote level 3", "ended"
+	Result  OperationResult `json:"result"`
+	Error   string          `json:"error,omitempty"`
+	Started Instant         `json:"started"`
+	Ended   Instant         `json:"ended,omitempty"`
+}
+
+// RunRecord is what history keeps of a run.
+type RunRecord struct {
+	Run      RunNumber `json:"run"`
+	Sequence Sequence  `json:"sequence"`
+	Role     Role      `json:"role"`
+	Term     Term      `json:"term"`
+	Cause    string    `json:"cause"`
+	// Outcome is "completed", "failed" or "canceled".
+	Outcome string  `json:"outcome"`
+	Reason  string  `json:"reason,omitempty"`
+	Started Instant `json:"started"`
+	Ended   Instant `json:"ended"`
+	// Levels that did something; empty ones leave no entry.
+	Levels []LevelRecord `json:"levels"`
+}
+
+// LevelRecord is one level of a record.
+type LevelRecord struct {
+	Level        Level         `json:"level"`
+	Entered      Instant       `json:"entered"`
+	Reached      Instant       `json:"reached,omitempty"`
+	Participants []Participant `json:"participants"`
+}
+
+// NodeView is one node of the cluster, as this node sees it.
+type NodeView struct {
+	Node      NodeID    `json:"node"`
+	State     NodeState `json:"state"`
+	Role      Role      `json:"role"`
+	Term      Term      `json:"term"`
+	Eligible  bool      `json:"eligible"`
+	Qualified bool      `json:"qualified"`
+	Self      bool      `json:"self"`
+	// Address is empty in a cluster of one without configuration.
+	Address string `json:"address,omitempty"`
+}

@@ -1,0 +1,129 @@
+package config
+
+import (
+	"time"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// Config is the configuration as in force: complete, with every default.
+type Config struct {
+	// Levels is what the core needs.
+	Levels levels.Config
+	// Nodes lists who may join, in order of preference for roles. Empty: a cluster of one.
+	Nodes      []Node
+	Mastership Mastership
+	Security   Security
+	Local      Local
+	Shutdown   Shutdown
+	Limits     Limits
+	// Hash covers what every node of the cluster must agree on.
+	Hash string
+	// Digest covers the bytes of the files that were read.
+	Digest string
+	// Warnings are settings that are allowed but will surprise.
+	Warnings []Problem
+	// Files were read, in this order.
+	Files []string
+}
+
+// ClusterOfOne says whether this node is the whole cluster.
+func (c Config) ClusterOfOne() bool { return len(c.Nodes) <= 1 }
+
+// Node is one [[node]] entry.
+type Node struct {
+	Name levels.NodeID
+	// Address is a host or host:port; empty only in a cluster of one.
+	Address string
+	// Eligible: may hold a role. Vote: counts for quorum. Both default to true.
+	Eligible bool
+	Vote     bool
+}
+
+// Mastership is the [mastership] table. It has no effect in a cluster of one.
+type Mastership struct {
+	// Profile is "default", "fast", "floor", "wide" or "custom" when lease is given.
+	Profile string
+	// Lease is how long the master may act without hearing from a majority.
+	Lease time.Duration
+	// RestartGrace is the longer promise asked for before a planned restart. Default 10 s.
+	RestartGrace time.Duration
+	// FormationTimeout bounds the wait for all voters at the first formation. Default 60 s.
+	FormationTimeout time.Duration
+	// TwoNode is "hold": without a witness the incumbent goes on alone.
+	TwoNode string
+	// SelfFence is "off" or "reboot".
+	SelfFence string
+}
+
+// Security is the [security] table.
+type Security struct {
+	// Keyring is the file with the gossip keys.
+	Keyring string
+	// Insecure allows a cluster of more than one node without a key.
+	Insecure bool
+	// RemoteOperations lists what other nodes may ask of this one. Default: all.
+	RemoteOperations []levels.OperationKind
+}
+
+// Local is the [local] table: the only keys that may differ from node to node.
+type Local struct {
+	// Node is this node's name. Default: the host's name.
+	Node levels.NodeID
+	// LogLevel is "debug", "info", "warn" or "error". Default info.
+	LogLevel string
+}
+
+// Shutdown is the [shutdown] table.
+type Shutdown struct {
+	// Timeout bounds all sequences of one shutdown together when the operating system
+	// waits for them. Default 5 min. It must be shorter than logind's window.
+	Timeout time.Duration
+	// Margin is what remains of logind's window after the inhibitor was given back.
+	// Default 5 s. Too small: logind cuts the shutdown off before the node has left.
+	Margin time.Duration
+}
+
+// Limits is the [limits] table.
+type Limits struct {
+	// HistoryRuns is how many finished runs are kept. Default 200.
+	HistoryRuns int
+}
+
+func defaults(node levels.NodeID) Config {
+	return Config{
+		Levels: levels.DefaultConfig(node),
+		Mastership: Mastership{
+			Profile:          "default",
+			Lease:            profileLease("default"),
+			RestartGrace:     10 * time.Second,
+			FormationTimeout: time.Minute,
+			TwoNode:          "hold",
+			SelfFence:        "off",
+		},
+		Security: Security{RemoteOperations: operations()},
+		Local:    Local{Node: node, LogLevel: "info"},
+		Shutdown: Shutdown{Timeout: 5 * time.Minute, Margin: 5 * time.Second},
+		Limits:   Limits{HistoryRuns: 200},
+	}
+}
+
+func operations() []levels.OperationKind {
+	return []levels.OperationKind{
+		levels.OperationDisqualify, levels.OperationQualify, levels.OperationShutdown,
+		levels.OperationSwitchover, levels.OperationStart,
+	}
+}
+
+func profileLease(profile string) time.Duration {
+	switch profile {
+	case "fast":
+		return 600 * time.Millisecond
+	case "floor":
+		return 250 * time.Millisecond
+	case "wide":
+		return 10 * time.Second
+	default:
+		return 2 * time.Second
+	}
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// follower watches one operation from before it is asked for until it is over.
+// Truth is the agent's status, read at every event and at every tick; events say
+// when to look and what a fast level did. It belongs to one goroutine.
+type follower struct {
+	app     *app
+	agent   agentPort
+	request request
+	screen  progress
+
+	id   levels.OperationID
+	last *report
+	// node is the node that the operation is about, for words.
+	node string
+	// seen are the participants of the level as last read.
+	seen map[levels.Position][]levels.Participant
+	// lost is when the agent went away; zero while it answers.
+	lost time.Time
+	// heldTold is the run whose being held was told.
+	heldTold levels.RunNumber
+}
+
+const (
+	// tick is how often the live lines are drawn.
+	tick = 250 * time.Millisecond
+	// patience is how long the agent may be away while an operation is followed.
+	patience = 30 * time.Second
+)
+
+// follow asks for the operation and watches it to its end.
+func (a *app) follow(ctx context.Context, agent agentPort, request request) error {
+	f := &follower{app: a, agent: agent, request: request, seen: map[levels.Position][]levels.Participant{}}
+	f.screen.app = a
+	defer f.screen.wipe()
+	events, err := agent.Events(ctx)
+	if err != nil {
+		return err
+	}
+	if f.id, err = agent.Request(ctx, request); err != nil {
+		return fmt.Errorf("%s: %w", requestWords(request), err)
+	}
+
+	return f.watch(ctx, events)
+}
+
+func (f *follower) watch(ctx context.Context, events <-chan event) error {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		over, err := f.look(ctx)
+		if over || err != nil {
+			return err
+		}
+		select {
+		case happened, ok := <-events:
+			if !ok {
+				return f.cut(ctx)
+			}
+			f.heard(ctx, happened)
+		case <-ticker.C:
+		case <-ctx.Done():
+			return f.cut(ctx)
+		}
+	}
+}
+
+// look reads the status and says whether the operation is over.
+func (f *follower) look(ctx context.Context) (over bool, err error) {
+	status, err := f.agent.Status(ctx)
+	if err != nil {
+		return f.away(ctx, err)
+	}
+	f.lost, f.last = time.Time{}, status
+	if run := status.Run; run != nil && len(run.Participants) > 0 {
+		f.seen[levels.Position{Sequence: run.Sequence, Level: run.Level}] = run.Participants
+	}
+	index := slices.IndexFunc(status.Operations, func(o levels.OperationView) bool { return o.ID == f.id })
+	if index < 0 {
+		return true, failed(exitFailed,
+			fmt.Errorf("%s: the agent does not know operation %d any more", requestWords(f.request), f.id),
+			"see what became of it: cssc status; cssc history")
+	}
+	operation := status.Operations[index]
+	f.node = string(operation.Node)
+	if operation.Result != levels.ResultRunning {
+		return true, f.ended(operation)
+	}
+	if run := status.Run; run != nil && run.Phase == levels.PhaseHeld {
+		return true, f.held(run)
+	}
+	f.draw(status, operation)
+
+	return false, nil
+}
+
+// away judges a status that could not be read.
+func (f *follower) away(ctx context.Context, cause error) (over bool, err error) {
+	switch {
+	case ctx.Err() != nil:
+		return true, f.cut(ctx)
+	case f.goesDown():
+		return true, f.down()
+	case !errors.Is(cause, errNoAgent) && !errors.Is(cause, levels.ErrTryAgain):
+		return true, f.unknown(cause)
+	case f.lost.IsZero():
+		f.lost = f.app.now()
+		f.screen.stay("the agent does not answer; waiting for it to come back")
+	case f.app.now().Sub(f.lost) > patience:
+		return true, f.unknown(cause)
+	}
+
+	return false, nil
+}
+
+// heard prints what an event tells and the status no longer shows.
+func (f *follower) heard(_ context.Context, happened event) {
+	if f.app.asJSON {
+		_ = f.app.printEvents([]event{happened})
+
+		return
+	}
+	p := f.app.paint()
+	sequence, level := field(happened, "sequence"), field(happened, "level")
+	switch happened.Name {
+	case "SequenceStarted":
+		f.screen.stay(p.strong(sequence) + " begins")
+	case "LevelReached":
+		f.reached(sequence, level)
+	case "ComponentFailed":
+		f.screen.stay(fmt.Sprintf("%s %s level %s: %s failed: %s", p.bad("✗"), sequence, level,
+			field(happened, "component"), p.bad(field(happened, "reason"))))
+	case "SequenceFinished":
+		f.finished(sequence, field(happened, "outcome"), field(happened, "reason"))
+	}
+}
+
+func (f *follower) reached(sequence, level string) {
+	position, err := parsePosition(sequence, level)
+	if err != nil {
+		return
+	}
+	line := fmt.Sprintf("%s %s level %s", f.app.paint().good("✓"), sequence, position.Level)
+	if names := participantNames(f.seen[position]); names != "" {
+		line += "  " + f.app.paint().dim(names)
+	}
+	f.screen.stay(line)
+}
+
+func (f *follower) finished(sequence, outcome, reason string) {
+	line := fmt.Sprintf("%s %s %s", runMark(f.app.paint(), outcome), f.app.paint().strong(sequence), outcome)
+	if reason != "" {
+		line += ": " + reason
+	}
+	f.screen.stay(line)
+}
+
+// draw shows the level that runs now.
+func (f *follower) draw(status *report, operation levels.OperationView) {
+	p := f.app.paint()
+	step := operation.Step
+	if run := status.Run; run != nil {
+		step = fmt.Sprintf("%s level %s, %s", run.Sequence, run.Level, run.Phase)
+	}
+	lines := []string{fmt.Sprintf("%s %s  %s", p.warn(f.screen.sign()), step, p.dim(f.app.since(operation.Started)))}
+	if run := status.Run; run != nil {
+		for _, participant := range run.Participants {
+			lines = append(lines, "    "+f.app.participantLine(participant))
+		}
+	}
+	f.screen.live(lines...)
+}
+
+func participantNames(participants []levels.Participant) string {
+	const most = 6
+	names := ""
+	for i, participant := range participants {
+		if i == most {
+			return fmt.Sprintf("%s and %d more", names, len(participants)-most)
+		}
+		if names != "" {
+			names += ", "
+		}
+		names += printable(participant.Name)
+	}
+
+	return names
+}
+
+func field(happened event, name string) string {
+	value, ok := happened.Fields[name]
+	if !ok {
+		return ""
+	}
+
+	return printable(fmt.Sprint(value))
+}
+
+// parsePosition reads a sequence and a level as signals carry them: last is -1.
+func parsePosition(sequence, level string) (levels.Position, error) {
+	which, err := levels.ParseSequence(sequence)
+	if err != nil {
+		return levels.Position{}, err
+	}
+	if level == "-1" {
+		return levels.Position{Sequence: which, Level: levels.Last}, nil
+	}
+	step, err := levels.ParseLevel(level)
+
+	return levels.Position{Sequence: which, Level: step}, err
+}

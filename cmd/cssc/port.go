@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// agentPort is all that the commands ask of the local agent. connection.go
+// satisfies it over D-Bus. Every call ends when ctx does; errors wrap the sentinels
+// of levels and those below.
+type agentPort interface {
+	Status(ctx context.Context) (*report, error)
+	// History returns the newest records first; limit 0 = all that are kept.
+	History(ctx context.Context, limit int) ([]record, error)
+	// Plan checks a request and says what would be done, one line a step.
+	Plan(ctx context.Context, request request) ([]string, error)
+	Request(ctx context.Context, request request) (levels.OperationID, error)
+	Retry(ctx context.Context, sequence levels.Sequence) error
+	Skip(ctx context.Context, sequence levels.Sequence) error
+	Abort(ctx context.Context, sequence levels.Sequence) error
+	Sync(ctx context.Context) error
+	Reload(ctx context.Context) error
+	// Events subscribes and returns once nothing can be missed. The channel is closed
+	// when the bus connection is gone or ctx is done.
+	Events(ctx context.Context) (<-chan event, error)
+	Close() error
+}
+
+// Sentinels of the way to the agent.
+var (
+	// errNoBus: no D-Bus system bus answers; nothing can be asked.
+	errNoBus = errors.New("the system bus is not reachable")
+	// errNoAgent: the bus answers, and nobody owns org.cssc.Agent1.
+	errNoAgent = errors.New("the agent is not running")
+	// errDenied: the agent's authorisation said no.
+	errDenied = errors.New("access denied")
+)
+
+// request is one administrative request.
+type request struct {
+	Kind   levels.OperationKind
+	Node   string // empty: this node
+	Mode   levels.Mode
+	Force  bool
+	Reason string
+}
+
+// report is the agent's status, the document of cssc status --json.
+type report struct {
+	levels.View
+
+	Version            string            `json:"version"`
+	Quorate            bool              `json:"quorate"`
+	LeaseRemainingUSec uint64            `json:"lease_remaining_usec"`
+	Headless           bool              `json:"headless"`
+	ConfigHash         string            `json:"config_hash"`
+	NeedReload         bool              `json:"need_reload"`
+	Problems           []string          `json:"problems"`
+	Nodes              []levels.NodeView `json:"nodes"`
+}
+
+// record is one run of the history with calendar times.
+type record struct {
+	levels.RunRecord
+
+	StartedAt string `json:"started_at,omitempty"`
+	EndedAt   string `json:"ended_at,omitempty"`
+}
+
+// event is one signal of the agent, or a change of the connection to it: the
+// names AgentLost and AgentFound are cssc's own.
+type event struct {
+	Name string `json:"event"`
+	// At is the time of arrival, RFC 3339.
+	At string `json:"at"`
+	// Fields are the signal's arguments by their names in the interface.
+	Fields map[string]any `json:"fields,omitempty"`
+}
+
+const (
+	eventAgentLost  = "AgentLost"
+	eventAgentFound = "AgentFound"
+)

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var check bool
+	cmd := &cobra.Command{
+		Use:   "status [NODE]",
+		Short: "Show the cluster, its nodes, what runs and what needs attention",
+		Example: "  cssc status\n" +
+			"  cssc status --check || echo 'somebody should look'",
+		Args: arguments(0, "NODE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			status, err := a.status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				if status.Nodes, err = onlyNode(status.Nodes, args[0]); err != nil {
+					return err
+				}
+			}
+			if err := a.showStatus(status); err != nil {
+				return err
+			}
+			if check && len(attention(status)) > 0 {
+				return quiet(exitAttention)
+			}
+
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&check, "check", false, "exit with status 6 when something needs attention")
+
+	return cmd
+}
+
+func (a *app) showStatus(status *report) error {
+	switch {
+	case a.asJSON:
+		return a.printJSON(status)
+	case a.terminalOut:
+		a.printf("%s", a.statusScreen(status))
+	default:
+		a.printf("%s", a.statusLines(status))
+	}
+
+	return nil
+}
+
+func onlyNode(nodes []levels.NodeView, name string) ([]levels.NodeView, error) {
+	index := slices.IndexFunc(nodes, func(node levels.NodeView) bool { return string(node.Node) == name })
+	if index < 0 {
+		known := make([]string, 0, len(nodes))
+		for _, node := range nodes {
+			known = append(known, string(node.Node))
+		}
+
+		return nil, failed(exitRefused, fmt.Errorf("node %q: not a node of this cluster", name),
+			"the nodes are: "+oneOf(known))
+	}
+
+	return nodes[index : index+1], nil
+}
+
+// attention lists what waits for an operator, in words.
+func attention(status *report) []string {
+	var list []string
+	if run := status.Run; run != nil && run.Phase == levels.PhaseHeld {
+		list = append(list, fmt.Sprintf("%s is held at level %s", run.Sequence, run.Level))
+	}
+
+	return append(list, standing(status)...)
+}
+
+// standing is attention without the held run, which the screen shows by itself.
+func standing(status *report) []string {
+	var list []string
+	for _, target := range status.LostTargets {
+		list = append(list, fmt.Sprintf("level %s went down and not by the agent; bring it back with: cssc sync", target))
+	}
+	if status.Headless {
+		list = append(list, "no master is known: what runs goes on, nothing new starts")
+	}
+	if status.NeedReload {
+		list = append(list, "the configuration on disk is not the one in force; take it over with: cssc reload")
+	}
+
+	return append(list, status.Problems...)
+}
+
+// failedOf returns the failed participants of a held run.
+func failedOf(run *levels.RunView) []levels.Participant {
+	var list []levels.Participant
+	for _, participant := range run.Participants {
+		if participant.Outcome == levels.OutcomeFailed {
+			list = append(list, participant)
+		}
+	}
+
+	return list
+}
+
+// heldHints says what an operator types for a held run.
+func heldHints(sequence levels.Sequence) []string {
+	return []string{
+		fmt.Sprintf("cause repaired, try again:   cssc sequence retry %s", sequence),
+		fmt.Sprintf("go on without what failed:   cssc sequence skip %s", sequence),
+		fmt.Sprintf("give the run up:             cssc sequence abort %s", sequence),
+	}
+}
+
+// investigate says where the cause of a participant's failure is written down.
+func investigate(participant levels.Participant) string {
+	if participant.Kind == levels.KindMember {
+		return "journalctl -b -u " + participant.Name
+	}
+
+	return "the journal of the service that registered " + participant.Name
+}

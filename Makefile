@@ -1,0 +1,144 @@
+# "make help" lists what there is. Everything works on a fresh clone with Go and make.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX  ?= /usr
+DESTDIR ?=
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 10s
+GO      ?= go
+
+BUILD    := build
+PROGRAMS := cssc cssc-agent cssc-generator
+TOOL     := $(GO) tool -modfile=contrib/tools/go.mod
+LINT     := $(TOOL) golangci-lint
+INTEGRATION := ./integration/... ./units/...
+
+export CGO_ENABLED = 0
+export GOFLAGS += -trimpath -buildvcs=false
+export CSSC_LAB_CACHE ?= /var/cache/cssc-lab
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- build and install ---------------------------------------------------------------
+
+.PHONY: build
+build: ## build the programs into build/bin
+	@mkdir -p $(BUILD)/bin
+	$(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o $(BUILD)/bin/ $(PROGRAMS:%=./cmd/%)
+
+.PHONY: install
+install: build ## install into $(DESTDIR)$(PREFIX)
+	@usr=$(DESTDIR)$(PREFIX); lib=$$usr/lib/systemd; \
+	install -D -m 0755 $(BUILD)/bin/cssc $$usr/bin/cssc; \
+	install -D -m 0755 $(BUILD)/bin/cssc-agent $$usr/sbin/cssc-agent; \
+	install -D -m 0755 $(BUILD)/bin/cssc-generator $$lib/system-generators/cssc-generator; \
+	into() { dir=$$1; shift; for f; do if test -f "$$f"; then install -D -m 0644 "$$f" "$$dir/$${f##*/}"; fi; done; }; \
+	into $$lib/system contrib/dist/systemd/system/*; \
+	into $$lib/system-preset contrib/dist/systemd/system-preset/*.preset; \
+	into $$lib/logind.conf.d contrib/dist/systemd/logind.conf.d/*.conf; \
+	into $$lib/catalog contrib/dist/catalog/*.catalog; \
+	into $$usr/share/dbus-1/system.d contrib/dist/dbus-1/system.d/*.conf; \
+	into $$usr/share/dbus-1/interfaces contrib/dist/dbus-1/interfaces/*.xml; \
+	into $$usr/share/polkit-1/actions contrib/dist/polkit-1/actions/*.policy; \
+	for f in contrib/dist/polkit-1/*.policy; do into $$usr/share/polkit-1/actions "$$f"; done; \
+	for n in 1 5 7 8; do into $$usr/share/man/man$$n $(BUILD)/man/*.$$n; done; \
+	install -d -m 0755 $(DESTDIR)/etc/cssc $(DESTDIR)/etc/cssc/conf.d
+
+# ---- checks that need no root --------------------------------------------------------
+
+.PHONY: check
+check: lint ## no root, two minutes: linters, format, vet, unit and architecture tests
+	$(GO) test ./...
+
+.PHONY: lint
+lint: ## linters, vet and format, as configured in .golangci.yml
+	$(LINT) run ./...
+
+.PHONY: fmt
+fmt: ## format the code as the linters want it
+	$(LINT) fmt ./...
+
+.PHONY: tidy
+tidy: ## go mod tidy, here and for the tools
+	$(GO) mod tidy
+	cd contrib/tools && $(GO) mod tidy
+
+.PHONY: golden
+golden: ## rewrite the golden scenario files; read the diff before you commit it
+	$(GO) test ./levels/... -rewrite
+	@git --no-pager diff --stat -- '*testdata*'; echo "Read the diff: every line of it is a change of behaviour."
+
+.PHONY: race
+race: ## unit tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s) each
+	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sort | while IFS=: read -r file name; do \
+	  echo "== $$(dirname "$$file") $${name#func }"; \
+	  $(GO) test "$$(dirname "$$file")" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME); done
+
+.PHONY: cover
+cover: ## coverage of the unit tests, per function, into build/cover.txt
+	@mkdir -p $(BUILD)
+	$(GO) test -coverprofile=$(BUILD)/cover.out ./...
+	$(GO) tool cover -func=$(BUILD)/cover.out | tee $(BUILD)/cover.txt | tail -n 1
+
+.PHONY: docs
+docs: ## man pages into build/man (needs scdoc)
+	@mkdir -p $(BUILD)/man
+	@for page in contrib/man/*.scd; do out=$(BUILD)/man/$$(basename "$$page" .scd); scdoc < "$$page" > "$$out"; done
+
+.PHONY: docs-check
+docs-check: docs ## man pages through mandoc's own linter
+	@for page in $(BUILD)/man/*; do mandoc -T lint -W warning "$$page"; done
+
+# ---- with root: real systemd ---------------------------------------------------------
+
+# Debian package that brings the program, for what a bare machine lacks.
+TOOLS := systemd-nspawn=systemd-container debootstrap=debootstrap nft=nftables ip=iproute2 \
+         dbus-daemon=dbus scdoc=scdoc mandoc=mandoc
+
+.PHONY: deps
+deps:
+	@if test "$$(id -u)" != 0; then echo "This needs root, for containers with a systemd of their own: sudo make $(MAKECMDGOALS)" >&2; exit 1; fi
+	@missing=(); for pair in $(TOOLS); do \
+	  command -v "$${pair%%=*}" >/dev/null || missing+=("$${pair##*=}"); done; \
+	if test "$${#missing[@]}" != 0; then \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq; apt-get install -y -qq --no-install-recommends "$${missing[@]}" ca-certificates >/dev/null; fi
+
+.PHONY: lab
+lab: deps
+	$(GO) run ./integration/cmd/lab prepare
+
+.PHONY: test
+test: deps lint docs-check lab ## everything, as root: what CI runs; prints a summary
+	@$(GO) build -o $(BUILD)/summary ./integration/cmd/summary
+	$(GO) test -json -tags integration -p 2 -parallel 4 -timeout 18m ./... | $(BUILD)/summary
+
+.PHONY: integration
+integration: lab ## only the tests with real systemds, as root
+	@$(GO) build -o $(BUILD)/summary ./integration/cmd/summary
+	$(GO) test -json -tags integration -p 1 -parallel 4 -timeout 18m $(INTEGRATION) | $(BUILD)/summary
+
+.PHONY: bench
+bench: lab ## benchmarks against a reference in the same run, as root
+	$(GO) run ./integration/cmd/bench
+
+.PHONY: demo
+demo: lab ## the story on one real node, with narration, as root
+	@$(GO) run ./integration/cmd/demo
+
+.PHONY: ci
+ci: ## exactly what the CI machine runs
+	.ci/run
+
+.PHONY: clean
+clean: ## remove build/; the lab's root file systems stay in $(CSSC_LAB_CACHE)
+	rm -rf $(BUILD)

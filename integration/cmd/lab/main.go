@@ -1,0 +1,252 @@
+// Command lab is for looking around by hand in nodes with a real systemd:
+//
+//	go run ./integration/cmd/lab up [SUITE…]     boot a node of each suite, with cssc installed
+//	go run ./integration/cmd/lab exec NODE [COMMAND…]
+//	go run ./integration/cmd/lab down            end it
+//	go run ./integration/cmd/lab prepare         make the root file systems, and no node
+//
+// A node that reboots is booted again; one that powers off stays off.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cssc-ha/cssc/integration/lab"
+)
+
+// stateFolder holds the supervisor's process number, its output and a file per node.
+const stateFolder = "/run/cssc-dev-lab"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		os.Exit(1) //nolint:gocritic // the deferred stop has nothing left to do
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errors.New("which command? up [SUITE…], exec NODE [COMMAND…], down, prepare")
+	}
+	switch args[0] {
+	case "up":
+		return up(ctx, args[1:])
+	case "supervise":
+		return supervise(ctx, args[1:])
+	case "exec":
+		return enter(ctx, args[1:])
+	case "down":
+		return down(ctx)
+	case "prepare":
+		return prepare(ctx)
+	default:
+		return fmt.Errorf("unknown command %q; there are up, exec, down, prepare", args[0])
+	}
+}
+
+func prepare(ctx context.Context) error {
+	for _, suite := range lab.Suites() {
+		for _, polkit := range []bool{false, true} {
+			if _, err := lab.Prepare(ctx, suite, polkit); err != nil {
+				return err
+			}
+		}
+	}
+
+	return nil
+}
+
+// up starts the supervisor in a session of its own and waits until it says that all nodes run.
+func up(ctx context.Context, suites []string) error {
+	if supervisor() != 0 {
+		return errors.New("the lab is up already; end it with: lab down")
+	}
+	if len(suites) == 0 {
+		suites = lab.Suites()
+	}
+	if err := errors.Join(os.RemoveAll(stateFolder), os.MkdirAll(stateFolder, 0o755)); err != nil {
+		return err
+	}
+	output, err := os.Create(filepath.Join(stateFolder, "log"))
+	if err != nil {
+		return err
+	}
+	child := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe", append([]string{"supervise"}, suites...)...)
+	child.Stdout, child.Stderr = output, output
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err = child.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1) // room for the one result, so that the goroutine ends
+	go func() { ended <- child.Wait() }()
+	err = lab.Await(ctx, 10*time.Minute, func() error {
+		select {
+		case err := <-ended:
+			ended <- err
+
+			return nil
+		default:
+		}
+		_, err := os.Stat(filepath.Join(stateFolder, "up"))
+
+		return err
+	})
+	text, _ := os.ReadFile(output.Name())
+	fmt.Print(string(text))
+	if supervisor() == 0 {
+		return errors.New("the lab did not come up")
+	}
+
+	return err
+}
+
+// supervise owns the lab until it is told to end.
+func supervise(ctx context.Context, suites []string) error {
+	number := fmt.Sprintf("%d\n", os.Getpid())
+	if err := os.WriteFile(filepath.Join(stateFolder, "pid"), []byte(number), 0o644); err != nil {
+		return err
+	}
+	l, err := lab.Make(ctx)
+	if err != nil {
+		return err
+	}
+	t := &console{}
+	defer func() {
+		if err := errors.Join(l.Close(), os.RemoveAll(stateFolder)); err != nil {
+			fmt.Fprintln(os.Stderr, "lab:", err)
+		}
+	}()
+	for _, suite := range suites {
+		node, err := l.MakeNode(ctx, lab.NodeConfig{Suite: suite})
+		if err != nil {
+			return err
+		}
+		node.Install(t)
+		node.Boot(t)
+		if err = announce(node); err != nil {
+			return err
+		}
+		fmt.Printf("%s: %s, %s; enter it with: go run ./integration/cmd/lab exec %s\n", node.Name, suite, node.Address, node.Name)
+		go again(ctx, t, node)
+	}
+	if err = os.WriteFile(filepath.Join(stateFolder, "up"), nil, 0o644); err != nil {
+		return err
+	}
+	<-ctx.Done()
+
+	return nil
+}
+
+// again boots the node whenever it reboots.
+func again(ctx context.Context, t lab.TB, node *lab.Node) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-node.Exited():
+		}
+		if ctx.Err() != nil || node.WaitExit(t) != lab.Rebooted {
+			return
+		}
+		node.Boot(t)
+		if err := announce(node); err != nil {
+			t.Logf("%v", err)
+		}
+	}
+}
+
+func announce(node *lab.Node) error {
+	path := filepath.Join(stateFolder, "node-"+node.Name)
+
+	return os.WriteFile(path, fmt.Appendf(nil, "%d", node.PID()), 0o644)
+}
+
+func enter(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errors.New("exec: which node?")
+	}
+	pid, err := os.ReadFile(filepath.Join(stateFolder, "node-"+args[0]))
+	if err != nil {
+		return fmt.Errorf("exec: no node %q; start the nodes with: lab up", args[0])
+	}
+	argv := args[1:]
+	if len(argv) == 0 {
+		argv = []string{"bash", "-l"}
+	}
+	process := exec.CommandContext(ctx, "nsenter", append([]string{"-t", string(pid), "-a"}, argv...)...)
+	process.Stdin, process.Stdout, process.Stderr = os.Stdin, os.Stdout, os.Stderr
+
+	return process.Run()
+}
+
+func down(ctx context.Context) error {
+	pid := supervisor()
+	if pid == 0 {
+		return os.RemoveAll(stateFolder)
+	}
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		return err
+	}
+
+	return lab.Await(ctx, time.Minute, func() error {
+		if supervisor() != 0 {
+			return errors.New("the supervisor still runs")
+		}
+
+		return nil
+	})
+}
+
+// supervisor is the process number of the living supervisor, 0 when there is none.
+func supervisor() int {
+	var pid int
+	text, err := os.ReadFile(filepath.Join(stateFolder, "pid"))
+	if err != nil {
+		return 0
+	}
+	if _, err = fmt.Sscan(string(text), &pid); err != nil {
+		return 0
+	}
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || !strings.Contains(string(line), "supervise") {
+		return 0
+	}
+
+	return pid
+}
+
+// console makes the terminal do for a test; a fatal message ends the program.
+type console struct{}
+
+// Helper does nothing.
+func (c *console) Helper() {}
+
+// Name names the program.
+func (c *console) Name() string { return "lab" }
+
+// Logf prints a line.
+func (c *console) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// Fatalf prints a line and asks the program to end in order.
+func (c *console) Fatalf(format string, args ...any) {
+	c.Logf(format, args...)
+	_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	select {} // the main goroutine closes the lab and ends the process
+}
+
+// Cleanup is not needed: supervise closes the lab itself.
+func (c *console) Cleanup(func()) {}
+
+// Failed is never asked here.
+func (c *console) Failed() bool { return false }

@@ -108,16 +108,16 @@ func (a *app) attachUnit(ctx context.Context, unit string, targets []levels.Targ
 	if err != nil {
 		return fmt.Errorf("attach %s: %w", unit, err)
 	}
+	if a.asJSON {
+		return a.printJSON(attachDocument{Unit: unit, Targets: targets, Warnings: list(warnings)})
+	}
 	names := make([]string, len(targets))
 	for i, target := range targets {
 		names[i] = target.String()
 	}
-	if a.asJSON {
-		return a.printJSON(map[string]any{"unit": unit, "targets": names, "warnings": append([]string{}, warnings...)})
-	}
 	a.printf("%s takes part in %s\n", printable(unit), strings.Join(names, ", "))
 	for _, warning := range warnings {
-		fmt.Fprintf(a.err, "%s %s\n", a.errorPaint().warn("warning:"), printable(warning))
+		a.complainf("%s %s\n", a.errorPaint().warn("warning:"), printable(warning))
 	}
 	a.printf("start it at levels that are reached already: cssc sync\n")
 
@@ -137,7 +137,7 @@ func (a *app) detachCommand() *cobra.Command {
 				return fmt.Errorf("detach %s: %w", args[0], err)
 			}
 			if a.asJSON {
-				return a.printJSON(map[string]string{"unit": args[0]})
+				return a.printJSON(actionDocument{Action: "detach", Unit: args[0]})
 			}
 			a.printf("%s takes part in no level any more; it was not stopped\n", printable(args[0]))
 

@@ -67,9 +67,9 @@ func (a *app) finish(ctx context.Context, err error) int {
 
 func (a *app) complain(text string, hints ...string) {
 	paint := a.errorPaint()
-	fmt.Fprintf(a.err, "%s %s\n", paint.bad("cssc:"), printable(text))
+	a.complainf("%s %s\n", paint.bad("cssc:"), printable(text))
 	for _, hint := range hints {
-		fmt.Fprintf(a.err, "%s %s\n", paint.dim("hint:"), printable(hint))
+		a.complainf("%s %s\n", paint.dim("hint:"), printable(hint))
 	}
 }
 

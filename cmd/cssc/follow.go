@@ -27,14 +27,12 @@ type follower struct {
 	seen map[levels.Position][]levels.Participant
 	// lost is when the agent went away; zero while it answers.
 	lost time.Time
-	// heldTold is the run whose being held was told.
-	heldTold levels.RunNumber
 }
 
 const (
-	// tick is how often the live lines are drawn.
+	// The live lines are drawn every tick.
 	tick = 250 * time.Millisecond
-	// patience is how long the agent may be away while an operation is followed.
+	// The agent may be away that long while an operation is followed.
 	patience = 30 * time.Second
 )
 

@@ -137,22 +137,12 @@ func (f *follower) say(format string, args ...any) {
 	f.screen.stay(f.app.paint().good("✓") + " " + printable(fmt.Sprintf(format, args...)))
 }
 
-// result is the last line of an operation that was followed with --json.
-type result struct {
-	Operation levels.OperationID     `json:"operation"`
-	Kind      levels.OperationKind   `json:"kind"`
-	Node      string                 `json:"node"`
-	Mode      levels.Mode            `json:"mode,omitempty"`
-	Result    levels.OperationResult `json:"result"`
-	Error     string                 `json:"error,omitempty"`
-}
-
 func (f *follower) document(outcome levels.OperationResult, text string) error {
 	if !f.app.asJSON {
 		return nil
 	}
 
-	return f.app.printJSONLine(result{
+	return f.app.printJSONLine(resultDocument{
 		Operation: f.id, Kind: f.request.Kind, Node: f.node, Mode: f.request.Mode, Result: outcome, Error: text,
 	})
 }

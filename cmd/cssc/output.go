@@ -37,7 +37,10 @@ func (p paint) dim(words string) string    { return p.with("2", words) }
 func (p paint) strong(words string) string { return p.with("1", words) }
 
 // printf writes to standard output. What it is given must be printable already.
-func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.out, format, args...) }
+func (a *app) printf(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format, args...) }
+
+// complainf writes to standard error.
+func (a *app) complainf(format string, args ...any) { _, _ = fmt.Fprintf(a.err, format, args...) }
 
 // printJSON writes one document, indented.
 func (a *app) printJSON(document any) error {

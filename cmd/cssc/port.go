@@ -7,7 +7,7 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 )
 
-// agentPort is all that the commands ask of the local agent. connection.go
+// agentPort is all that the commands ask of the local agent; connection.go
 // satisfies it over D-Bus. Every call ends when ctx does; errors wrap the sentinels
 // of levels and those below.
 type agentPort interface {
@@ -30,11 +30,11 @@ type agentPort interface {
 
 // Sentinels of the way to the agent.
 var (
-	// errNoBus: no D-Bus system bus answers; nothing can be asked.
+	// No D-Bus system bus answers; nothing can be asked.
 	errNoBus = errors.New("the system bus is not reachable")
-	// errNoAgent: the bus answers, and nobody owns org.cssc.Agent1.
+	// The bus answers, and nobody owns org.cssc.Agent1.
 	errNoAgent = errors.New("the agent is not running")
-	// errDenied: the agent's authorisation said no.
+	// The agent's authorisation said no.
 	errDenied = errors.New("access denied")
 )
 

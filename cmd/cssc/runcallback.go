@@ -14,7 +14,7 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 )
 
-// servicePort is a service's side of the interface. connection.go satisfies it.
+// servicePort is a service's side of the interface; connection.go satisfies it.
 type servicePort interface {
 	// Register waits for the agent until ctx ends. handle is called for one invocation
 	// after the other and must not block; its context ends when the invocation is void.
@@ -194,6 +194,6 @@ func (r *callbackRunner) answer(life, call context.Context, invoked invocation) 
 	report, done := context.WithTimeout(context.WithoutCancel(ctx), limitRegistration)
 	defer done()
 	if err := r.service.Done(report, invoked.Tag, cause); err != nil && !errors.Is(err, levels.ErrNoSuchInvocation) {
-		fmt.Fprintf(r.app.err, "cssc: answer %s at %s: %s\n", invoked.Component, invoked.Position, printable(err.Error()))
+		r.app.complainf("cssc: answer %s at %s: %s\n", invoked.Component, invoked.Position, printable(err.Error()))
 	}
 }

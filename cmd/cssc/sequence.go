@@ -80,7 +80,7 @@ func (a *app) resolveCommand(
 					return fmt.Errorf("%s %s: %w", verb, sequence, err)
 				}
 				if a.asJSON {
-					return a.printJSON(map[string]string{"sequence": sequence.String(), "action": verb})
+					return a.printJSON(actionDocument{Action: verb, Sequence: sequence.String()})
 				}
 				a.printf("%s %s; see how it goes on with: cssc status\n", sequence, effect)
 
@@ -163,7 +163,7 @@ func (a *app) actCommand(name, short, done string, act func(agentPort, context.C
 					return fmt.Errorf("%s: %w", name, err)
 				}
 				if a.asJSON {
-					return a.printJSON(map[string]string{"action": name})
+					return a.printJSON(actionDocument{Action: name})
 				}
 				a.printf("%s", done)
 

@@ -152,7 +152,7 @@ func (a *app) operate(ctx context.Context, flags operationFlags, wanted request)
 			return fmt.Errorf("%s: %w", requestWords(wanted), err)
 		}
 		if a.asJSON {
-			return a.printJSONLine(result{Operation: id, Kind: wanted.Kind, Node: wanted.Node, Mode: wanted.Mode})
+			return a.printJSONLine(resultDocument{Operation: id, Kind: wanted.Kind, Node: wanted.Node, Mode: wanted.Mode})
 		}
 		a.printf("operation %d has begun; see it with: cssc operations\n", id)
 
@@ -166,7 +166,7 @@ func (a *app) showPlan(ctx context.Context, agent agentPort, wanted request) err
 		return fmt.Errorf("%s: %w", requestWords(wanted), err)
 	}
 	if a.asJSON {
-		return a.printJSON(map[string]any{"kind": wanted.Kind, "node": wanted.Node, "mode": wanted.Mode, "plan": plan})
+		return a.printJSON(planDocument{Kind: wanted.Kind, Node: wanted.Node, Mode: wanted.Mode, Plan: list(plan)})
 	}
 	for _, step := range plan {
 		a.printf("%s\n", printable(step))

@@ -12,7 +12,7 @@ import (
 func (a *app) statusScreen(status *report) string {
 	var screen strings.Builder
 	p := a.paint()
-	fmt.Fprintf(&screen, "%s  %s\n\n", p.strong(printable(string(status.Cluster))), a.clusterWords(status))
+	fmt.Fprintf(&screen, "%s  %s\n\n", p.strong(printable(status.Cluster)), a.clusterWords(status))
 	screen.WriteString(a.nodeGrid(status).render(p, "", a.width()))
 	screen.WriteString("\n")
 	if status.Run != nil {
@@ -245,7 +245,7 @@ func pad(words string, width int) string {
 func (a *app) statusLines(status *report) string {
 	var lines strings.Builder
 	fmt.Fprintf(&lines, "cluster %s master=%s master_ready=%s vice=%s term=%d quorate=%s headless=%s\n",
-		quoted(string(status.Cluster)), quoted(string(status.Master)), yesNo(status.MasterReady),
+		quoted(status.Cluster), quoted(string(status.Master)), yesNo(status.MasterReady),
 		quoted(string(status.Vice)), status.Term, yesNo(status.Quorate), yesNo(status.Headless))
 	for _, node := range status.Nodes {
 		fmt.Fprintf(&lines, "node %s self=%s role=%s state=%s eligible=%s qualified=%s",

@@ -158,7 +158,7 @@ func (a *app) showFindings(findings []finding, files []string) error {
 		}
 	}
 	if a.asJSON {
-		document := map[string]any{"ok": broken == 0, "files": append([]string{}, files...), "findings": append([]finding{}, findings...)}
+		document := verifyDocument{OK: broken == 0, Files: list(files), Findings: list(findings)}
 		if err := a.printJSON(document); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // version is set by the linker.
-var version = "devel" //nolint:gochecknoglobals // the linker can only set a variable
+var version = "devel"
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
@@ -20,7 +20,7 @@ func (a *app) versionCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			agentVersion := a.agentVersion(cmd.Context())
 			if a.asJSON {
-				return a.printJSON(map[string]string{"cssc": version, "agent": agentVersion, "go": runtime.Version()})
+				return a.printJSON(versionDocument{CSSC: version, Agent: agentVersion, Go: runtime.Version()})
 			}
 			a.printf("cssc %s\n", version)
 			if agentVersion == "" {

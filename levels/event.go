@@ -10,8 +10,9 @@ type Event interface{ event() }
 // Cluster events come from the owner of the election, level-triggered: each
 // carries the whole truth of its kind, and repeating one changes nothing.
 type (
-	// RoleChanged is the role of this node now. Known is false while there is no
-	// quorum or no master; a node that has a master starts its init on it.
+	// RoleChanged is the role of this node now. While there is no quorum or no master,
+	// Role is unknown or Master empty, and the node keeps the role that it has, unless
+	// Lost; a node that has a master starts its init on it.
 	RoleChanged struct {
 		Role         Role
 		Term         Term

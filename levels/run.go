@@ -1,0 +1,433 @@
+package levels
+
+import (
+	"fmt"
+	"slices"
+)
+
+// The words of RunRecord.Outcome.
+const (
+	outcomeCompleted = "completed"
+	outcomeFailed    = "failed"
+	outcomeCanceled  = "canceled"
+)
+
+func (r *RunState) level() Level { return r.Ladder.At(r.Index) }
+
+func (r *RunState) position() Position { return Position{r.Sequence, r.level()} }
+
+func (r *RunState) atLast() bool { return r.Index == r.Ladder.Len()-1 }
+
+// advance goes on until nothing can be decided any more.
+func (m *Machine) advance() {
+	for range maxRounds {
+		if !m.advanceOnce() {
+			return
+		}
+	}
+	panic("levels: a step does not come to an end: " + m.Describe())
+}
+
+func (m *Machine) advanceOnce() bool {
+	run := m.s.Run
+	switch {
+	case run == nil && m.s.Release != nil:
+		return false
+	case run == nil:
+		return m.next()
+	case run.Phase == PhaseCancelling:
+		if m.busy > 0 || len(run.Works) > 0 {
+			return false
+		}
+		m.finishRun(run.Ending, run.Reason)
+
+		return true
+	}
+	if reason := m.pointless(); reason != "" {
+		m.cancel(outcomeCanceled, reason)
+
+		return true
+	}
+	if m.busy > 0 || len(run.Works) > 0 {
+		return false
+	}
+
+	return m.nextStage()
+}
+
+// nextStage is called when the present stage is at rest.
+func (m *Machine) nextStage() bool {
+	run := m.s.Run
+	if m.holding() {
+		return false
+	}
+	if len(run.Todo) == 0 {
+		m.levelReached()
+
+		return true
+	}
+	stage := run.Todo[0]
+	if stage.Do == StageWait && m.waiting() {
+		return false
+	}
+	run.Todo = run.Todo[1:]
+	m.act(stage)
+
+	return true
+}
+
+// act begins a stage; a target without members is no action at all.
+func (m *Machine) act(stage Stage) {
+	run := m.s.Run
+	switch stage.Do {
+	case StageWait:
+	case StageAct:
+		m.working()
+		m.invokeAll()
+	case StageStart:
+		m.lasting(stage.Target)
+		if units := m.members[stage.Target]; len(units) > 0 {
+			m.working()
+			m.startWork(stage.Target, units, nil)
+		}
+	case StageStop:
+		delete(m.up, stage.Target)
+		delete(m.lost, stage.Target)
+		if len(m.members[stage.Target]) > 0 {
+			run.Phase, run.Reason = PhaseStopping, ""
+			m.stopWork(stage.Target, Work{Target: stage.Target, Keep: m.roleTargets(stage.Keep), Kill: run.Fenced})
+		}
+	case StageUnits:
+		run.Phase, run.Reason = PhaseStopping, ""
+		m.stopWork(Target{}, Work{Units: stage.Units, Kill: run.Fenced})
+	}
+}
+
+// invokeAll asks every callback at the position and starts the sequence's target.
+func (m *Machine) invokeAll() {
+	run := m.s.Run
+	run.Acted = true
+	position := run.position()
+	for _, id := range m.at[position] {
+		registration, _ := m.registration(id)
+		i := m.addPart(Part{Participant: m.callback(registration.Component), Registration: registration})
+		m.invoke(i, registration)
+	}
+	target := SequenceTarget(position)
+	m.lasting(target)
+	if units := m.members[target]; len(units) > 0 {
+		m.startWork(target, units, nil)
+	}
+	missing := run.Missing
+	run.Missing = nil
+	for _, name := range missing {
+		i := m.addPart(Part{Participant: m.callback(name)})
+		m.start(i, 0)
+		m.report(i, m.neverRegistered())
+	}
+	for i := range run.Parts {
+		if run.Phase != PhaseCancelling && slices.Contains(missing, run.Parts[i].Name) && run.Parts[i].Outcome == OutcomeFailed {
+			m.applyPolicy(i)
+		}
+	}
+}
+
+func (m *Machine) neverRegistered() string {
+	if limit := m.waitLimit(); limit > 0 {
+		return fmt.Sprintf("never registered within %v", limit)
+	}
+
+	return "not registered"
+}
+
+// working ends a held or waiting phase.
+func (m *Machine) working() {
+	if run := m.s.Run; run != nil && run.Phase != PhaseCancelling {
+		run.Phase, run.Reason = PhaseRunning, ""
+	}
+}
+
+// holding says whether the level cannot go on because of a failure.
+func (m *Machine) holding() bool {
+	run := m.s.Run
+	first, count := -1, 0
+	for i := range run.Parts {
+		if run.Parts[i].Outcome == OutcomeFailed {
+			if count == 0 {
+				first = i
+			}
+			count++
+		}
+	}
+	if count == 0 {
+		return false
+	}
+	reason := complaint(&run.Parts[first])
+	if count > 1 {
+		reason += fmt.Sprintf(" (and %d more)", count-1)
+	}
+	if run.Phase != PhaseHeld {
+		m.emit(TellHeld{Run: run.Number, Position: run.position(), Reason: reason})
+	}
+	run.Phase, run.Reason = PhaseHeld, reason
+
+	return true
+}
+
+// waiting says whether the level may not begin yet: a required component is
+// missing or, in init, the master is not as far. The first wait for a component
+// sets the limit.
+func (m *Machine) waiting() bool {
+	run := m.s.Run
+	missing := m.missing()
+	if len(missing) == 0 {
+		run.WaitUntil, run.Missing = 0, nil
+	} else if limit := m.waitLimit(); run.WaitUntil == 0 && len(run.Missing) == 0 && limit > 0 {
+		run.WaitUntil = m.now.Add(limit)
+	}
+	reason := ""
+	if len(missing) > 0 && run.WaitUntil != 0 && m.now < run.WaitUntil {
+		reason = fmt.Sprintf("component %s has not registered", missing[0])
+		if len(missing) > 1 {
+			reason += fmt.Sprintf(" (and %d more)", len(missing)-1)
+		}
+	} else {
+		run.WaitUntil, run.Missing = 0, missing
+		reason = m.gated()
+	}
+	if reason == "" {
+		return false
+	}
+	if run.Phase != PhaseWaiting || run.Reason != reason {
+		m.emit(TellWaiting{Run: run.Number, Position: run.position(), Reason: reason})
+	}
+	run.Phase, run.Reason = PhaseWaiting, reason
+
+	return true
+}
+
+// missing lists the required components that nobody registered at the position.
+func (m *Machine) missing() []string {
+	position := m.s.Run.position()
+	var missing []string
+	for _, name := range m.required[position] {
+		if _, there := m.held[holding{name, position}]; !there {
+			missing = append(missing, name)
+		}
+	}
+
+	return missing
+}
+
+// levelReached closes the level and enters the one above, or ends the run. Only
+// levels that had something to do are told and recorded.
+func (m *Machine) levelReached() {
+	run := m.s.Run
+	if len(run.Parts) > 0 {
+		m.emit(TellLevelReached{Run: run.Number, Position: run.position()})
+		m.record(m.now)
+	}
+	if run.Sequence == Init {
+		m.s.Reached, m.s.ReachedAny = run.level(), true
+	}
+	if run.atLast() {
+		m.finishRun(outcomeCompleted, "")
+
+		return
+	}
+	m.enter(run.Index + 1)
+}
+
+func (m *Machine) record(reached Instant) {
+	run := m.s.Run
+	if len(run.Parts) == 0 {
+		return
+	}
+	record := LevelRecord{Level: run.level(), Entered: run.Entered, Reached: reached}
+	for i := range run.Parts {
+		record.Participants = append(record.Participants, run.Parts[i].Participant)
+	}
+	run.Levels = append(run.Levels, record)
+}
+
+func (m *Machine) enter(index int) {
+	run := m.s.Run
+	run.Index, run.Entered, run.WaitUntil, run.Wake = index, m.now, 0, 0
+	run.Acted, run.Missing, run.Parts, run.Works = false, nil, nil, nil
+	run.Phase, run.Reason = PhaseRunning, ""
+	run.Todo = m.stages(run, index)
+	m.indexParts()
+}
+
+// begin starts the run of a step of the plan.
+func (m *Machine) begin(st step) {
+	run := m.draft(st)
+	run.Number = m.s.NextRun
+	m.s.NextRun++
+	run.Started = m.now
+	m.s.Sync = nil
+	m.s.Failed = nil
+	state := m.s.State
+	switch st.sequence {
+	case Init:
+		state = StateInitializing
+		m.s.Ready, m.s.ReachedAny, m.s.Reached = false, false, 0
+		m.become(state, st.to)
+	case Promote:
+		m.s.Redo = false
+		m.become(state, st.to)
+	case Shut:
+		m.s.Ready = false
+	case Demote, Disqualify, Qualify, SequenceUnknown:
+	}
+	run.Info = Info{
+		Node: m.s.Config.Node, Cluster: m.s.Config.Cluster, State: m.s.State, Role: m.s.Role,
+		Term: m.s.Term, Master: m.s.Master, Vice: m.s.Vice,
+	}
+	m.s.Run = run
+	m.emit(TellSequenceStarted{Run: run.Number, Sequence: run.Sequence, Term: m.s.Term, Cause: run.Cause})
+	m.enter(0)
+}
+
+// draft is the run that a step would begin, for the step itself and for a dry run.
+func (m *Machine) draft(st step) *RunState {
+	config := &m.s.Config
+	run := &RunState{
+		Sequence: st.sequence, From: st.from, To: st.to, Cause: st.cause,
+		Ladder:     config.Sequences[st.sequence].Ladder,
+		InitLadder: config.Sequences[Init].Ladder,
+		RoleLadder: Ladder{Top: max(config.Sequences[Init].Ladder.Top, config.Sequences[Promote].Ladder.Top)},
+		LostLease:  st.lost,
+	}
+	if op := st.op; op != nil {
+		run.Op = op.ID
+		run.Leaving = op.Kind == OperationShutdown
+		run.Noboot = op.Kind == OperationShutdown && op.Mode == ModeNoboot
+	}
+	if st.sequence == Demote && m.s.State == StateInitializing {
+		run.Leaving = true // init takes up the role to come
+	}
+	if st.sequence == Shut {
+		run.UnitStops = m.unitStops(run.Ladder)
+	}
+
+	return run
+}
+
+// become changes state and role, and tells it when that is news.
+func (m *Machine) become(state NodeState, role Role) {
+	if state == m.s.State && role == m.s.Role {
+		return
+	}
+	m.emit(TellStateChanged{State: state, Role: role, OldState: m.s.State, OldRole: m.s.Role})
+	m.s.State, m.s.Role = state, role
+}
+
+// finishRun closes the run and lets its end have its effect.
+func (m *Machine) finishRun(outcome, reason string) {
+	run := m.s.Run
+	if outcome != outcomeCompleted {
+		m.record(0)
+	}
+	m.s.Run = nil
+	m.indexParts()
+	m.emit(TellSequenceFinished{Record: RunRecord{
+		Run: run.Number, Sequence: run.Sequence, Role: run.Info.Role, Term: run.Info.Term, Cause: run.Cause,
+		Outcome: outcome, Reason: reason, Started: run.Started, Ended: m.now, Levels: run.Levels,
+	}})
+	switch outcome {
+	case outcomeCompleted:
+		m.completed(run)
+	case outcomeFailed:
+		m.failed(run, reason)
+	default:
+		// What comes instead follows from the situation.
+	}
+}
+
+// completed is what the end of a run means for the node.
+func (m *Machine) completed(run *RunState) {
+	op := m.operationOf(run)
+	switch run.Sequence {
+	case Init:
+		m.s.Ready = true
+		m.become(StateUp, m.s.Role)
+		m.tellReady()
+		if started := m.s.Operation; started != nil && started.Kind == OperationStart {
+			m.finishOperation(ResultDone, "")
+		}
+	case Promote:
+		m.tellReady()
+	case Demote:
+		m.become(m.s.State, run.To)
+	case Disqualify:
+		m.become(m.s.State, RoleOffline)
+		if op != nil {
+			op.Disqualified = true
+		}
+		if op == nil || op.Kind == OperationDisqualify {
+			m.emit(TellQualified{Node: m.s.Config.Node, Qualified: false})
+		}
+	case Qualify:
+		m.become(m.s.State, RoleSpare)
+		m.emit(TellQualified{Node: m.s.Config.Node, Qualified: true})
+	case Shut:
+		m.s.ReachedAny, m.s.Reached = false, 0
+		if op != nil {
+			op.Shut = true
+		}
+	case SequenceUnknown:
+	}
+}
+
+func (m *Machine) tellReady() {
+	if m.s.Role == RoleMaster {
+		m.emit(TellMasterReady{Node: m.s.Config.Node, Term: m.s.Term})
+	}
+}
+
+// failed is what a run means that was aborted.
+func (m *Machine) failed(run *RunState, reason string) {
+	m.s.Failed = &Failure{
+		Run: run.Number, Sequence: run.Sequence, Reason: reason, Cause: run.Cause,
+		Role: run.Info.Role, Started: run.Started, Index: run.Index,
+	}
+	op := m.operationOf(run)
+	switch run.Sequence {
+	case Init:
+		if started := m.s.Operation; started != nil && started.Kind == OperationStart {
+			m.finishOperation(ResultFailed, reason)
+		}
+	case Promote:
+		m.s.Undo, m.s.Redo = true, false
+	case Demote:
+		m.s.Failed = nil // the operation says why, and the role is taken up again
+		m.s.Redo = m.s.Role.Leads()
+	case Disqualify, Qualify:
+		if op != nil {
+			m.s.Failed = nil
+			m.persist(run.Sequence == Disqualify)
+		}
+	case Shut, SequenceUnknown:
+	}
+	if op != nil {
+		m.finishOperation(ResultFailed, reason)
+	}
+}
+
+func (m *Machine) operationOf(run *RunState) *OperationState {
+	if op := m.s.Operation; op != nil && run.Op == op.ID {
+		return op
+	}
+
+	return nil
+}
+
+// persist changes the attribute.
+func (m *Machine) persist(qualified bool) {
+	if m.s.Qualified == qualified {
+		return
+	}
+	m.s.Qualified, m.s.Persisted = qualified, true
+	m.emit(PersistQualified{Qualified: qualified})
+}

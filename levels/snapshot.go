@@ -1,0 +1,92 @@
+package levels
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// View returns what an observer may know, as a copy.
+func (m *Machine) View() *View {
+	view := &View{
+		Node: m.s.Config.Node, Cluster: m.s.Config.Cluster, State: m.s.State, Role: m.s.Role, Term: m.s.Term,
+		Master: m.s.Master, Vice: m.s.Vice, Qualified: m.s.Qualified, Ready: m.s.Ready, MasterReady: m.masterReady(),
+		Reached: m.s.Reached, ReachedAny: m.s.ReachedAny, Run: m.runView(),
+		Registrations: slices.Clone(m.s.Registrations),
+		Operations:    slices.Clone(m.s.Operations),
+		LostTargets:   slices.SortedFunc(maps.Keys(m.lost), compareTargets),
+	}
+	for _, target := range slices.SortedFunc(maps.Keys(m.members), compareTargets) {
+		for _, unit := range m.members[target] {
+			known, found := m.outcomes[memberKey{target, unit}]
+			if !found {
+				known = MemberView{Unit: unit, Target: target}
+			}
+			view.Members = append(view.Members, known)
+		}
+	}
+	if op := m.s.Operation; op != nil {
+		view.Operations = append(view.Operations, m.operationView(op))
+	}
+	if run := m.s.Run; run != nil {
+		view.Pending = pending(run)
+	}
+
+	return view
+}
+
+// masterReady says that the known master is ready for service.
+func (m *Machine) masterReady() bool {
+	if m.s.Role == RoleMaster {
+		run := m.s.Run
+
+		return m.s.Ready && m.s.State == StateUp && (run == nil || run.Sequence != Promote && run.Sequence != Demote)
+	}
+
+	return m.s.Known && m.s.Gate.Master == m.s.Master && m.s.Gate.Complete
+}
+
+// runView shows the run in progress, or the one that ended failed and waits for
+// an operator: its phase is finished.
+func (m *Machine) runView() *RunView {
+	run := m.s.Run
+	if run == nil {
+		failed := m.s.Failed
+		if failed == nil {
+			return nil
+		}
+		ladder := m.s.Config.Sequences[failed.Sequence].Ladder
+
+		return &RunView{
+			Run: failed.Run, Sequence: failed.Sequence, Level: ladder.At(min(failed.Index, ladder.Len()-1)), Top: ladder.Top,
+			Phase: PhaseFinished, Reason: failed.Reason, Cause: failed.Cause, Term: m.s.Term, Started: failed.Started,
+		}
+	}
+	view := &RunView{
+		Run: run.Number, Sequence: run.Sequence, Level: run.level(), Top: run.Ladder.Top, Phase: run.Phase,
+		Reason: run.Reason, Cause: run.Cause, Term: run.Info.Term, Started: run.Started,
+	}
+	for i := range run.Parts {
+		view.Participants = append(view.Participants, run.Parts[i].Participant)
+	}
+
+	return view
+}
+
+// pending lists the open invocations by tag.
+func pending(run *RunState) []InvocationView {
+	var open []InvocationView
+	for i := range run.Parts {
+		part := &run.Parts[i]
+		if part.Tag == 0 {
+			continue
+		}
+		open = append(open, InvocationView{
+			Tag: part.Tag, Registration: part.Registration, Position: part.Position, Noboot: run.Noboot,
+			Info: run.Info, Started: part.Started, Deadline: part.Deadline,
+		})
+	}
+	slices.SortFunc(open, func(a, b InvocationView) int { return cmp.Compare(a.Tag, b.Tag) })
+
+	return open
+}

@@ -1,0 +1,316 @@
+package levels
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// stages lists what one level of a run does, in order. It is the only place that
+// knows which targets belong to which level of which sequence.
+func (m *Machine) stages(run *RunState, index int) []Stage {
+	level, last := run.Ladder.At(index), index == run.Ladder.Len()-1
+	stages := append(m.before(run, index), Stage{Do: StageAct})
+	switch run.Sequence {
+	case Init, Promote:
+		if run.To.Leads() {
+			stages = append(stages, start(RoleTarget(run.To, level)))
+		}
+		if last {
+			stages = append(stages, plainStart(run.To)...)
+		}
+		if last && run.Sequence == Init {
+			stages = append(stages, start(ReadyTarget()))
+		}
+	case Demote:
+		stages = append(stages, m.demoteStages(run, index)...)
+	case Shut:
+		stages = append(stages, m.shutStages(run, index)...)
+	case Disqualify:
+		if last && !run.Leaving {
+			stages = append(stages, plainStart(RoleOffline)...)
+		}
+	case Qualify:
+		if last {
+			stages = append(stages, plainStart(RoleSpare)...)
+		}
+	case SequenceUnknown:
+	}
+
+	return stages
+}
+
+// before lists what comes ahead of the callbacks: the wait, and at level 0 the end
+// of the targets of the role that was.
+func (m *Machine) before(run *RunState, index int) []Stage {
+	stages := []Stage{{Do: StageWait}}
+	if index > 0 {
+		return stages
+	}
+	switch run.Sequence {
+	case Init, Promote:
+		for _, role := range []Role{RoleMaster, RoleVice, RoleSpare, RoleOffline} {
+			if role == run.To {
+				continue
+			}
+			for _, target := range m.upOf(role) {
+				stages = append(stages, Stage{Do: StageStop, Target: target, Keep: run.To})
+			}
+		}
+	case Disqualify:
+		stages = append(stages, Stage{Do: StageStop, Target: PlainTarget(RoleSpare.String())})
+	case Qualify:
+		stages = append(stages, Stage{Do: StageStop, Target: PlainTarget(RoleOffline.String())})
+	case Demote, Shut, SequenceUnknown:
+	}
+
+	return stages
+}
+
+func start(target Target) Stage { return Stage{Do: StageStart, Target: target} }
+
+// plainStart starts the plain target of a role that has one.
+func plainStart(role Role) []Stage {
+	if !role.Leads() && role != RoleSpare && role != RoleOffline {
+		return nil
+	}
+
+	return []Stage{start(PlainTarget(role.String()))}
+}
+
+// demoteStages stops the old role mirror-wise; at last all that remains of it,
+// and then the role to come is taken up, unless the node is leaving.
+func (m *Machine) demoteStages(run *RunState, index int) []Stage {
+	var stages []Stage
+	stop := func(target Target) {
+		stages = append(stages, Stage{Do: StageStop, Target: target, Keep: run.To})
+	}
+	if index == 0 {
+		stop(PlainTarget(run.From.String()))
+	}
+	mirror := run.RoleLadder.Len() - 1 - index
+	if index < run.Ladder.Len()-1 {
+		if mirror >= 0 {
+			stop(RoleTarget(run.From, run.RoleLadder.At(mirror)))
+		}
+
+		return stages
+	}
+	for _, target := range m.remaining(run.From.String(), run.RoleLadder, mirror) {
+		stop(target)
+	}
+	if run.Leaving {
+		return stages
+	}
+	if run.To.Leads() {
+		for level := range run.RoleLadder.All() {
+			stages = append(stages, start(RoleTarget(run.To, level)))
+		}
+	}
+
+	return append(stages, plainStart(run.To)...)
+}
+
+// shutStages takes down what init brought up, mirror-wise, then the components
+// whose last shut level this is.
+func (m *Machine) shutStages(run *RunState, index int) []Stage {
+	var stages []Stage
+	stop := func(target Target) {
+		stages = append(stages, Stage{Do: StageStop, Target: target})
+	}
+	if index == 0 {
+		stop(ReadyTarget())
+		for _, role := range []Role{RoleMaster, RoleVice, RoleSpare, RoleOffline} {
+			stop(PlainTarget(role.String()))
+		}
+	}
+	mirror, low := run.InitLadder.Len()-1-index, run.InitLadder.Len()-1-index
+	if index == run.Ladder.Len()-1 {
+		low = 0
+	}
+	groups := []string{RoleMaster.String(), RoleVice.String()}
+	if low == 0 {
+		for _, group := range groups {
+			for _, target := range m.above(group, run.InitLadder, mirror) {
+				stop(target)
+			}
+		}
+		for _, target := range m.above(Init.String(), run.InitLadder, mirror) {
+			stop(target)
+		}
+	}
+	for at := mirror; at >= max(low, 0); at-- {
+		for _, group := range groups {
+			if target := (Target{Group: group, Level: run.InitLadder.At(at)}); m.up[target] {
+				stop(target)
+			}
+		}
+		stop(Target{Group: Init.String(), Level: run.InitLadder.At(at)})
+	}
+	var units []string
+	for _, unitStop := range run.UnitStops {
+		if unitStop.Index == index {
+			units = append(units, unitStop.Unit)
+		}
+	}
+	if len(units) > 0 {
+		stages = append(stages, Stage{Do: StageUnits, Units: units})
+	}
+
+	return stages
+}
+
+// remaining lists the levelled targets of a group from the mirror level downwards,
+// behind those that stand above or outside the ladder, highest first.
+func (m *Machine) remaining(group string, ladder Ladder, mirror int) []Target {
+	targets := m.above(group, ladder, mirror)
+	for at := mirror; at >= 0; at-- {
+		targets = append(targets, Target{Group: group, Level: ladder.At(at)})
+	}
+
+	return targets
+}
+
+// above lists the targets of a group that are up and that no mirror level will
+// meet: the ladder changed since they were started, highest first.
+func (m *Machine) above(group string, ladder Ladder, mirror int) []Target {
+	var targets []Target
+	for target := range m.up {
+		index, inside := ladder.Index(target.Level)
+		if target.Group == group && !target.Plain && (!inside || index > mirror) {
+			targets = append(targets, target)
+		}
+	}
+	slices.SortFunc(targets, func(a, b Target) int { return compareTargets(b, a) })
+
+	return targets
+}
+
+// upOf lists the targets of a role that count as up: the plain one, then the
+// levelled ones, highest first.
+func (m *Machine) upOf(role Role) []Target {
+	var targets []Target
+	for target := range m.up {
+		if target.Group == role.String() {
+			targets = append(targets, target)
+		}
+	}
+	slices.SortFunc(targets, func(a, b Target) int {
+		if a.Plain != b.Plain {
+			return compareTargets(a, b)
+		}
+
+		return compareTargets(b, a)
+	})
+
+	return targets
+}
+
+// roleTargets lists the non-empty targets of a role: what is kept while another
+// role's are stopped.
+func (m *Machine) roleTargets(role Role) []Target {
+	if role == RoleUnknown {
+		return nil
+	}
+	var targets []Target
+	for target := range m.members {
+		if target.Group == role.String() {
+			targets = append(targets, target)
+		}
+	}
+	slices.SortFunc(targets, compareTargets)
+
+	return targets
+}
+
+// unitStops says after which shut level each component's unit is stopped: when the
+// last of the components in it has passed its last shut level.
+func (m *Machine) unitStops(ladder Ladder) []UnitStop {
+	lastShut, unitOf := map[string]int{}, map[string]string{}
+	for _, registration := range m.s.Registrations {
+		name := registration.Component
+		if _, seen := lastShut[name]; !seen {
+			lastShut[name] = -1
+		}
+		if registration.Unit != "" {
+			unitOf[name] = registration.Unit
+		}
+		if index, ok := ladder.Index(registration.Position.Level); ok && registration.Position.Sequence == Shut {
+			lastShut[name] = max(lastShut[name], index)
+		}
+	}
+	for name, component := range m.s.Config.Components {
+		if component.Unit == "" {
+			continue
+		}
+		unitOf[name] = component.Unit
+		if _, seen := lastShut[name]; !seen {
+			lastShut[name] = -1
+		}
+	}
+	indexOf := map[string]int{}
+	for name, unit := range unitOf {
+		index := lastShut[name]
+		if index < 0 {
+			index = ladder.Len() - 1
+		}
+		if m.targetByUnit[unit] == 0 && stoppable(unit) {
+			indexOf[unit] = max(indexOf[unit], index)
+		}
+	}
+	var stops []UnitStop
+	for _, unit := range slices.Sorted(maps.Keys(indexOf)) {
+		stops = append(stops, UnitStop{Index: indexOf[unit], Unit: unit})
+	}
+
+	return stops
+}
+
+// stoppable spares scopes and user managers: whoever registers from a terminal
+// must not lose the session.
+func stoppable(unit string) bool {
+	return strings.HasSuffix(unit, ".service") && !strings.HasPrefix(unit, "user@")
+}
+
+// waitLimit is how long a level waits for its required components.
+func (m *Machine) waitLimit() time.Duration {
+	run := m.s.Run
+	switch {
+	case run.LostLease || m.forced(run):
+		return 0
+	case run.Sequence == Shut:
+		return min(m.s.Config.RegistrationTimeout, grace)
+	default:
+		return m.s.Config.RegistrationTimeout
+	}
+}
+
+// gated says for what the gate is closed: the init of everybody but the master
+// enters a level when the master has reached the one below.
+func (m *Machine) gated() string {
+	run := m.s.Run
+	if run.Sequence != Init || run.To == RoleMaster {
+		return ""
+	}
+	if !m.s.Known {
+		return "no master is known"
+	}
+	if run.To == RoleVice && !m.s.Config.GateVice || run.Index == 0 {
+		return ""
+	}
+	gate, below := m.s.Gate, run.Ladder.At(run.Index-1)
+	if gate.Master == m.s.Master && (gate.Complete || gate.Started && reachedAtLeast(run.Ladder, gate.Reached, run.Index-1)) {
+		return ""
+	}
+
+	return fmt.Sprintf("the master %s has not reached init level %v", m.s.Master, below)
+}
+
+// reachedAtLeast compares a level of the master's ladder with an index of ours.
+func reachedAtLeast(ladder Ladder, level Level, index int) bool {
+	at, inside := ladder.Index(level)
+
+	return !inside && level > ladder.Top || inside && at >= index
+}

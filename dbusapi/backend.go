@@ -36,13 +36,13 @@ type Backend interface {
 type Status struct {
 	levels.View
 
-	Version        string
-	Quorate        bool
-	LeaseRemaining uint64 // µs
-	Headless       bool
-	ConfigHash     string
-	NeedReload     bool
+	Version        string `json:"version"`
+	Quorate        bool   `json:"quorate"`
+	LeaseRemaining uint64 `json:"lease_remaining_usec"` // µs
+	Headless       bool   `json:"headless"`
+	ConfigHash     string `json:"config_hash"`
+	NeedReload     bool   `json:"need_reload"`
 	// Problems are standing warnings: "logind window 5 s is shorter than …".
-	Problems []string
-	Nodes    []levels.NodeView
+	Problems []string          `json:"problems"`
+	Nodes    []levels.NodeView `json:"nodes"`
 }

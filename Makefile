@@ -71,6 +71,7 @@ tidy: ## go mod tidy, here and for the tools
 .PHONY: golden
 golden: ## rewrite the golden scenario files; read the diff before you commit it
 	$(GO) test ./levels/... -rewrite
+	$(GO) test ./cmd/cssc -run 'Manual|Golden' -update
 	@git --no-pager diff --stat -- '*testdata*'; echo "Read the diff: every line of it is a change of behaviour."
 
 .PHONY: race
@@ -96,7 +97,7 @@ docs: ## man pages into build/man (needs scdoc)
 
 .PHONY: docs-check
 docs-check: docs ## man pages through mandoc's own linter
-	@for page in $(BUILD)/man/*; do mandoc -T lint -W warning "$$page"; done
+	@for page in $(BUILD)/man/*; do mandoc -T lint -W error "$$page"; done
 
 # ---- with root: real systemd ---------------------------------------------------------
 

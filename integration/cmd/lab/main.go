@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string) error {
 	case "up":
 		return up(ctx, args[1:])
 	case "supervise":
-		return supervise(ctx, args[1:])
+		return supervise(args[1:])
 	case "exec":
 		return enter(ctx, args[1:])
 	case "down":
@@ -112,38 +112,32 @@ func up(ctx context.Context, suites []string) error {
 }
 
 // supervise owns the lab until it is told to end.
-func supervise(ctx context.Context, suites []string) error {
+func supervise(suites []string) error {
 	number := fmt.Sprintf("%d\n", os.Getpid())
 	if err := os.WriteFile(filepath.Join(stateFolder, "pid"), []byte(number), 0o644); err != nil {
 		return err
 	}
-	l, err := lab.Make(ctx)
-	if err != nil {
-		return err
-	}
-	t := &console{}
-	defer func() {
-		if err := errors.Join(l.Close(), os.RemoveAll(stateFolder)); err != nil {
-			fmt.Fprintln(os.Stderr, "lab:", err)
+	status := lab.Main(func(ctx context.Context, t lab.TB) {
+		t.Cleanup(func() { _ = os.RemoveAll(stateFolder) })
+		l := lab.New(t)
+		for _, suite := range suites {
+			node := l.Node(t, lab.NodeConfig{Suite: suite})
+			node.Install(t)
+			node.Boot(t)
+			if err := announce(node); err != nil {
+				t.Fatalf("%v", err)
+			}
+			fmt.Printf("%s: %s, %s; enter it with: go run ./integration/cmd/lab exec %s\n", node.Name, suite, node.Address, node.Name)
+			go again(ctx, t, node)
 		}
-	}()
-	for _, suite := range suites {
-		node, err := l.MakeNode(ctx, lab.NodeConfig{Suite: suite})
-		if err != nil {
-			return err
+		if err := os.WriteFile(filepath.Join(stateFolder, "up"), nil, 0o644); err != nil {
+			t.Fatalf("%v", err)
 		}
-		node.Install(t)
-		node.Boot(t)
-		if err = announce(node); err != nil {
-			return err
-		}
-		fmt.Printf("%s: %s, %s; enter it with: go run ./integration/cmd/lab exec %s\n", node.Name, suite, node.Address, node.Name)
-		go again(ctx, t, node)
+		<-ctx.Done()
+	})
+	if status == 1 {
+		return errors.New("the lab ended badly")
 	}
-	if err = os.WriteFile(filepath.Join(stateFolder, "up"), nil, 0o644); err != nil {
-		return err
-	}
-	<-ctx.Done()
 
 	return nil
 }
@@ -159,9 +153,9 @@ func again(ctx context.Context, t lab.TB, node *lab.Node) {
 		if ctx.Err() != nil || node.WaitExit(t) != lab.Rebooted {
 			return
 		}
-		node.Boot(t)
-		if err := announce(node); err != nil {
-			t.Logf("%v", err)
+		err := errors.Join(node.Start(ctx), node.AwaitBoot(ctx), announce(node))
+		if err != nil {
+			t.Logf("node %s: %v", node.Name, err)
 		}
 	}
 }
@@ -225,28 +219,3 @@ func supervisor() int {
 
 	return pid
 }
-
-// console makes the terminal do for a test; a fatal message ends the program.
-type console struct{}
-
-// Helper does nothing.
-func (c *console) Helper() {}
-
-// Name names the program.
-func (c *console) Name() string { return "lab" }
-
-// Logf prints a line.
-func (c *console) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
-
-// Fatalf prints a line and asks the program to end in order.
-func (c *console) Fatalf(format string, args ...any) {
-	c.Logf(format, args...)
-	_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
-	select {} // the main goroutine closes the lab and ends the process
-}
-
-// Cleanup is not needed: supervise closes the lab itself.
-func (c *console) Cleanup(func()) {}
-
-// Failed is never asked here.
-func (c *console) Failed() bool { return false }

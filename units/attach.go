@@ -22,31 +22,28 @@ const (
 	attachTimeout = 30 * time.Second
 )
 
-// Attach makes a unit a member of the targets, in addition to those it was attached to
-// before, by a drop-in with an [Install] section and by enabling it. It returns warnings for a
-// person: what else starts the unit. It returns levels.ErrInvalid for a unit that does not
-// exist or cannot be enabled, and for targets that no ladder has. Needs root.
+// Attach makes a unit of this system a member: see Attacher.
 func Attach(ctx context.Context, name string, targets []levels.Target) ([]string, error) {
-	return attacher{root: "/"}.attach(ctx, name, targets)
+	return Attacher{}.Attach(ctx, name, targets)
 }
 
-// Detach takes a unit out of all targets that it was attached to, and leaves every other
-// way in which it is enabled as it is. It returns levels.ErrInvalid when it is in none.
-func Detach(ctx context.Context, name string) error {
-	return attacher{root: "/"}.detach(ctx, name)
-}
+// Detach takes a unit of this system out of all its targets: see Attacher.
+func Detach(ctx context.Context, name string) error { return Attacher{}.Detach(ctx, name) }
 
-// attacher works below a root folder, on one bus, for tests.
-type attacher struct {
-	root    string
-	address string
+// Attacher makes members of units that know nothing of cssc. The zero value works on
+// this system. A value; each call has a connection of its own.
+type Attacher struct {
+	// Root is the folder below which the unit files are; empty for this system's.
+	Root string
+	// Address of that system's bus, as in Options.
+	Address string
 }
 
 // with runs one piece of work on a connection that lives no longer than it.
-func (a attacher) with(ctx context.Context, do func(ctx context.Context, s *session) error) error {
+func (a Attacher) with(ctx context.Context, do func(ctx context.Context, s *session) error) error {
 	ctx, cancel := context.WithTimeout(ctx, attachTimeout)
 	defer cancel()
-	l := newLink(Options{Address: a.address}, systemdName)
+	l := newLink(Options{Address: a.Address}, systemdName)
 	l.ready = func(context.Context, *session) error { return nil }
 	s, err := l.connect(ctx)
 	if err != nil {
@@ -57,7 +54,11 @@ func (a attacher) with(ctx context.Context, do func(ctx context.Context, s *sess
 	return do(ctx, s)
 }
 
-func (a attacher) attach(ctx context.Context, text string, targets []levels.Target) (warnings []string, err error) {
+// Attach makes a unit a member of the targets, in addition to those it was attached to
+// before, by a drop-in with an [Install] section and by enabling it. It returns warnings for a
+// person: what else starts the unit. It returns levels.ErrInvalid for a unit that does not
+// exist or cannot be enabled, and for targets that no ladder has. Needs root.
+func (a Attacher) Attach(ctx context.Context, text string, targets []levels.Target) (warnings []string, err error) {
 	name, err := UnitName(text)
 	if err != nil {
 		return nil, fmt.Errorf("attach %s: %w", text, err)
@@ -91,7 +92,7 @@ func (a attacher) attach(ctx context.Context, text string, targets []levels.Targ
 		return nil, fmt.Errorf("attach %s: %w", name, err)
 	}
 
-	return openTree(a.root).rivals()[name], nil
+	return openTree(a.Root).rivals()[name], nil
 }
 
 // attachable says why a unit cannot be attached, or a target not attached to.
@@ -128,14 +129,14 @@ func attachable(ctx context.Context, s *session, name string, targets []levels.T
 	return nil
 }
 
-func (a attacher) dropIn(name string) string {
-	return filepath.Join(a.root, systemFolder, name+".d", attachDropIn)
+func (a Attacher) dropIn(name string) string {
+	return filepath.Join(a.Root, systemFolder, name+".d", attachDropIn)
 }
 
 // attached reads which targets the drop-in of a unit names.
-func (a attacher) attached(name string) []string {
+func (a Attacher) attached(name string) []string {
 	var out []string
-	for _, option := range (&tree{root: a.root}).read(a.dropIn(name)) {
+	for _, option := range (&tree{root: a.Root}).read(a.dropIn(name)) {
 		if option.Section == "Install" && option.Name == "WantedBy" {
 			out = append(out, strings.Fields(option.Value)...)
 		}
@@ -146,7 +147,7 @@ func (a attacher) attached(name string) []string {
 
 // writeDropIn replaces the drop-in. Its first line takes back what the unit's own
 // file says, so that enabling the unit again does not start it elsewhere too.
-func (a attacher) writeDropIn(name string, targets []string) error {
+func (a Attacher) writeDropIn(name string, targets []string) error {
 	options := []*unit.UnitOption{unit.NewUnitOption("Install", "WantedBy", "")}
 	for _, target := range targets {
 		options = append(options, unit.NewUnitOption("Install", "WantedBy", target))
@@ -173,7 +174,7 @@ func (a attacher) writeDropIn(name string, targets []string) error {
 
 // enable links the unit to its targets: as systemctl enable does and, where that left
 // a link out, as systemctl add-wants does.
-func (a attacher) enable(ctx context.Context, s *session, name string, targets []string) error {
+func (a Attacher) enable(ctx context.Context, s *session, name string, targets []string) error {
 	call := s.call(ctx, manager(), systemdManager+".EnableUnitFiles", []string{name}, false, false)
 	enableErr := call.Err
 	for _, target := range targets {
@@ -189,8 +190,8 @@ func (a attacher) enable(ctx context.Context, s *session, name string, targets [
 	return nil
 }
 
-func (a attacher) linked(name, target string) bool {
-	_, err := os.Lstat(filepath.Join(a.root, systemFolder, target+".wants", name))
+func (a Attacher) linked(name, target string) bool {
+	_, err := os.Lstat(filepath.Join(a.Root, systemFolder, target+".wants", name))
 
 	return err == nil
 }
@@ -203,7 +204,9 @@ func reload(ctx context.Context, s *session) error {
 	return nil
 }
 
-func (a attacher) detach(ctx context.Context, text string) error {
+// Detach takes a unit out of all targets that it was attached to, and leaves every other
+// way in which it is enabled as it is. It returns levels.ErrInvalid when it is in none.
+func (a Attacher) Detach(ctx context.Context, text string) error {
 	name, err := UnitName(text)
 	if err != nil {
 		return fmt.Errorf("detach %s: %w", text, err)
@@ -223,10 +226,10 @@ func (a attacher) detach(ctx context.Context, text string) error {
 }
 
 // unlink removes the drop-in and every link to a level target.
-func (a attacher) unlink(name string) (removed bool, err error) {
+func (a Attacher) unlink(name string) (removed bool, err error) {
 	paths := []string{a.dropIn(name)}
 	for _, kind := range []string{"wants", "requires"} {
-		links, err := filepath.Glob(filepath.Join(a.root, systemFolder, unitPrefix+"*"+targetSuffix+"."+kind))
+		links, err := filepath.Glob(filepath.Join(a.Root, systemFolder, unitPrefix+"*"+targetSuffix+"."+kind))
 		if err != nil {
 			return false, fmt.Errorf("look for links: %w", err)
 		}

@@ -35,7 +35,7 @@ func classifyStart(e ended) (levels.Outcome, string) {
 	case "skipped":
 		return levels.OutcomeSkipped, "not needed"
 	case "failed":
-		return levels.OutcomeFailed, firstOf(e.why, "failed to start")
+		return levels.OutcomeFailed, failedWords(e)
 	case "assert":
 		return levels.OutcomeFailed, "an assertion is not met"
 	case "dependency":
@@ -71,10 +71,8 @@ func classifyState(e ended) (levels.Outcome, string) {
 		return levels.OutcomeAlready, ""
 	case s.active():
 		return levels.OutcomeDone, ""
-	case s.waitsForRestart():
-		return levels.OutcomeFailed, firstOf(e.why, "failed to start") + "; systemd will try it again"
-	case s.activeState == "failed":
-		return levels.OutcomeFailed, firstOf(e.why, "failed to start")
+	case s.waitsForRestart(), s.activeState == "failed":
+		return levels.OutcomeFailed, failedWords(e)
 	case !s.conditionMet && s.conditionAt >= e.since:
 		return levels.OutcomeSkipped, "a condition is not met"
 	case !s.assertMet && s.assertAt >= e.since:
@@ -84,6 +82,15 @@ func classifyState(e ended) (levels.Outcome, string) {
 	default:
 		return levels.OutcomeFailed, "it was not started: a unit that it requires failed, or its job timed out"
 	}
+}
+
+func failedWords(e ended) string {
+	words := firstOf(e.why, "failed to start")
+	if e.state.waitsForRestart() {
+		words += "; systemd will try it again"
+	}
+
+	return words
 }
 
 // classifyStop says what became of a member that was to stop. Down is down; how it

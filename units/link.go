@@ -138,25 +138,28 @@ func (l *link) set(s *session, err error) {
 // session returns the connection, waiting for one as long as ctx lasts.
 func (l *link) session(ctx context.Context) (*session, error) {
 	for {
-		l.mu.Lock()
-		s, came, lastErr := l.current, l.came, l.lastErr
-		l.mu.Unlock()
+		s, came, _ := l.look()
 		if s != nil && s.conn.Context().Err() == nil {
 			return s, nil
 		}
-		if s != nil { // dead, and run has not noticed yet
-			lastErr = errLost
-		}
-		select {
+		select { // none, or a dead one that run has not noticed yet
 		case <-ctx.Done():
-			if lastErr == nil {
-				lastErr = ctx.Err()
+			_, _, cause := l.look()
+			if cause == nil {
+				cause = ctx.Err()
 			}
 
-			return nil, fmt.Errorf("%w: %w; it is tried again and again, see systemctl status dbus.service", ErrNoBus, lastErr)
+			return nil, fmt.Errorf("%w: %w; it is tried again and again, see systemctl status dbus.service", ErrNoBus, cause)
 		case <-came:
 		}
 	}
+}
+
+func (l *link) look() (current *session, came chan struct{}, lastErr error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.current, l.came, l.lastErr
 }
 
 func (l *link) connect(ctx context.Context) (*session, error) {

@@ -3,10 +3,7 @@
 package integration_test
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -59,18 +56,8 @@ func (n *stage) unit(name, text string) {
 
 		return
 	}
-	for line := range strings.Lines(text) {
-		targets, found := strings.CutPrefix(strings.TrimSpace(line), "WantedBy=")
-		if !found {
-			continue
-		}
-		for target := range strings.FieldsSeq(targets) {
-			folder := filepath.Join(n.Root(), "etc/systemd/system", target+".wants")
-			link := filepath.Join(folder, name)
-			if err := errors.Join(os.MkdirAll(folder, 0o755), os.Symlink("../"+name, link)); err != nil {
-				n.t.Fatalf("enable %s: %v", name, err)
-			}
-		}
+	if err := lab.Enable(n.Node, name); err != nil {
+		n.t.Fatalf("enable %s: %v", name, err)
 	}
 }
 

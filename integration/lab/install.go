@@ -29,6 +29,13 @@ func (n *Node) Install(t TB) {
 	}
 }
 
+// Enable does what "systemctl enable" does to the named units of a node, running or not.
+func Enable(n *Node, units ...string) error {
+	argv := append([]string{n.Root(), "systemctl", "--quiet", "enable"}, units...)
+
+	return command(context.Background(), "chroot", argv...)
+}
+
 // InstallTree runs "make install" into a folder of build/, once per process, and returns
 // the folder.
 func InstallTree() (string, error) { return installOnce() }

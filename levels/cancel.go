@@ -51,14 +51,18 @@ func (m *Machine) stopStarting(starting []int) {
 		if part.Outcome == OutcomeRunning {
 			part.Outcome, part.Reason, part.Ended = OutcomePassed, "canceled", m.now
 		}
+		if slices.Contains(units, part.Name) { // of two targets: one of them waits
+			m.rest(i)
+			m.reassign(i, 0)
+
+			continue
+		}
+		units = append(units, part.Name)
 		part.Ending = 1
 		m.limit(i, m.graceOf(part))
-		units = append(units, part.Name)
-	}
-	units = slices.Compact(slices.Sorted(slices.Values(units)))
-	for _, i := range starting {
 		m.reassign(i, work)
 	}
+	slices.Sort(units)
 	for i := range run.Works {
 		if run.Works[i].ID == work {
 			run.Works[i].Units = units

@@ -189,6 +189,9 @@ func (m *Machine) busLost() {
 		m.closeTag(i)
 		if part.Outcome == OutcomeRunning {
 			part.Reason = "bus lost, waiting for the component to register again"
+			if part.Deadline == 0 {
+				m.limit(i, max(m.s.Config.RegistrationTimeout, grace))
+			}
 		}
 	}
 }

@@ -51,6 +51,10 @@ func (m *Machine) request(ev OperationRequested) error {
 		m.s.Leave = nil
 		m.become(StateJoining, RoleUnknown)
 	}
+	if ev.Kind == OperationQualify && m.s.State != StateUp {
+		m.persist(true) // there is nothing to run yet, and nothing may ever come up without it
+		m.finishOperation(ResultDone, "")
+	}
 
 	return nil
 }
@@ -94,7 +98,8 @@ func (m *Machine) admissible(ev OperationRequested) error {
 		return nil
 	case OperationDisqualify, OperationQualify, OperationSwitchover, OperationUnknown:
 	}
-	if m.s.State != StateUp {
+	early := ev.Kind == OperationQualify && (m.s.State == StateJoining || m.s.State == StateInitializing)
+	if m.s.State != StateUp && !early {
 		return fmt.Errorf("%w: the node is %v; wait until it is up", ErrRefused, m.s.State)
 	}
 	if !m.s.Config.Eligible {

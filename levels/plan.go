@@ -54,7 +54,7 @@ func (m *Machine) wanted() Role {
 func (m *Machine) rolePlan() step {
 	from, to := m.s.Role, m.wanted()
 	run := func(sequence Sequence, to Role, cause string) step {
-		return step{kind: stepRun, sequence: sequence, from: from, to: to, cause: cause}
+		return step{kind: stepRun, sequence: sequence, from: from, to: to, cause: cause, lost: m.lostLease(sequence)}
 	}
 	switch {
 	case to == RoleUnknown, m.s.State != StateJoining && m.s.State != StateInitializing && m.s.State != StateUp:
@@ -73,10 +73,8 @@ func (m *Machine) rolePlan() step {
 		if !to.Leads() || m.s.State == StateInitializing {
 			to = RoleSpare
 		}
-		demote := run(Demote, to, m.lossCause(to))
-		demote.lost = m.s.Word.Lost
 
-		return demote
+		return run(Demote, to, m.lossCause(to))
 	case m.s.State == StateInitializing:
 		return m.initPlan(run)
 	case from == to && !m.s.Redo:
@@ -90,6 +88,11 @@ func (m *Machine) rolePlan() step {
 	default:
 		return run(Qualify, to, "qualified")
 	}
+}
+
+// lostLease says that a demote is for a lease that ran out.
+func (m *Machine) lostLease(sequence Sequence) bool {
+	return sequence == Demote && m.s.Word.Lost && !m.wanted().Leads()
 }
 
 // initPlan begins init again after it was cancelled; after it failed only when an
@@ -129,9 +132,8 @@ func (m *Machine) operationPlan(op *OperationState) []step {
 	role := m.s.Role
 	var steps []step
 	run := func(sequence Sequence, to Role) {
-		lost := sequence == Demote && m.s.Word.Lost && !m.wanted().Leads()
 		steps = append(steps, step{
-			kind: stepRun, sequence: sequence, from: role, to: to, cause: cause, op: op, lost: lost,
+			kind: stepRun, sequence: sequence, from: role, to: to, cause: cause, op: op, lost: m.lostLease(sequence),
 		})
 		role = to
 	}

@@ -12,8 +12,10 @@ func (m *Machine) View() *View {
 		Node: m.s.Config.Node, Cluster: m.s.Config.Cluster, State: m.s.State, Role: m.s.Role, Term: m.s.Term,
 		Master: m.s.Master, Vice: m.s.Vice, Qualified: m.s.Qualified, Ready: m.s.Ready, MasterReady: m.masterReady(),
 		Reached: m.s.Reached, ReachedAny: m.s.ReachedAny, Run: m.runView(),
-		Registrations: slices.Clone(m.s.Registrations),
-		Operations:    slices.Clone(m.s.Operations),
+		Registrations: append([]Registration{}, m.s.Registrations...),
+		Members:       []MemberView{},
+		Operations:    append([]OperationView{}, m.s.Operations...),
+		Pending:       []InvocationView{},
 		LostTargets:   slices.SortedFunc(maps.Keys(m.lost), compareTargets),
 	}
 	for _, target := range slices.SortedFunc(maps.Keys(m.members), compareTargets) {
@@ -60,11 +62,13 @@ func (m *Machine) runView() *RunView {
 		return &RunView{
 			Run: failed.Run, Sequence: failed.Sequence, Level: ladder.At(min(failed.Index, ladder.Len()-1)), Top: ladder.Top,
 			Phase: PhaseFinished, Reason: failed.Reason, Cause: failed.Cause, Term: m.s.Term, Started: failed.Started,
+			Participants: []Participant{},
 		}
 	}
 	view := &RunView{
 		Run: run.Number, Sequence: run.Sequence, Level: run.level(), Top: run.Ladder.Top, Phase: run.Phase,
 		Reason: run.Reason, Cause: run.Cause, Term: run.Info.Term, Started: run.Started,
+		Participants: make([]Participant, 0, len(run.Parts)),
 	}
 	for i := range run.Parts {
 		view.Participants = append(view.Participants, run.Parts[i].Participant)
@@ -75,7 +79,7 @@ func (m *Machine) runView() *RunView {
 
 // pending lists the open invocations by tag.
 func pending(run *RunState) []InvocationView {
-	var open []InvocationView
+	open := []InvocationView{}
 	for i := range run.Parts {
 		part := &run.Parts[i]
 		if part.Tag == 0 {

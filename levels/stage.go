@@ -16,7 +16,7 @@ func (m *Machine) stages(run *RunState, index int) []Stage {
 	switch run.Sequence {
 	case Init, Promote:
 		if run.To.Leads() {
-			stages = append(stages, start(RoleTarget(run.To, level)))
+			stages = append(stages, roleStarts(run, level)...)
 		}
 		if last {
 			stages = append(stages, plainStart(run.To)...)
@@ -70,6 +70,19 @@ func (m *Machine) before(run *RunState, index int) []Stage {
 }
 
 func start(target Target) Stage { return Stage{Do: StageStart, Target: target} }
+
+// roleStarts takes the role up to the level; last includes the levels that only
+// the longer one of the init and promote ladders has.
+func roleStarts(run *RunState, level Level) []Stage {
+	var stages []Stage
+	if level == Last {
+		for above := run.Ladder.Top + 1; above <= run.RoleLadder.Top; above++ {
+			stages = append(stages, start(RoleTarget(run.To, above)))
+		}
+	}
+
+	return append(stages, start(RoleTarget(run.To, level)))
+}
 
 // plainStart starts the plain target of a role that has one.
 func plainStart(role Role) []Stage {

@@ -52,16 +52,16 @@ type Saved struct {
 	NextOperation    OperationID    `json:"next_operation"`
 	NextWork         WorkID         `json:"next_work"`
 
-	Registrations []Registration   `json:"registrations"`
-	Subscribed    []ClientID       `json:"subscribed"`
-	Members       []TargetMembers  `json:"members"`
-	Outcomes      []MemberView     `json:"outcomes"`
-	Up            []Target         `json:"up"`
-	Lost          []Target         `json:"lost"`
-	Run           *RunState        `json:"run,omitempty"`
-	Sync          *SyncState       `json:"sync,omitempty"`
-	Operation     *OperationState  `json:"operation,omitempty"`
-	Operations    []OperationView  `json:"operations"`
+	Registrations []Registration  `json:"registrations"`
+	Subscribed    []ClientID      `json:"subscribed"`
+	Members       []TargetMembers `json:"members"`
+	Outcomes      []MemberView    `json:"outcomes"`
+	Up            []Target        `json:"up"`
+	Lost          []Target        `json:"lost"`
+	Run           *RunState       `json:"run,omitempty"`
+	Sync          *SyncState      `json:"sync,omitempty"`
+	Operation     *OperationState `json:"operation,omitempty"`
+	Operations    []OperationView `json:"operations"`
 }
 
 // TargetMembers is one non-empty target.

@@ -12,7 +12,7 @@ import (
 func TestBootReachesEveryLevelInOrder(t *testing.T) {
 	t.Parallel()
 	onEachSuite(t, func(t *testing.T, n *stage) {
-		n.caller("naming", "cssc-init-0.target", "init:1", "init:3=slow:200ms", "init:last")
+		n.caller("naming", "init:1", "init:3=slow:200ms", "init:last")
 		n.member("a1", "cssc-init-1.target")
 		n.member("b1", "cssc-init-1.target")
 		n.member("a3", "cssc-init-3.target")

@@ -25,13 +25,13 @@ func TestKilledAgentRunsNothingTwiceAndLosesNothing(t *testing.T) {
 	onEachSuite(t, func(t *testing.T, n *stage) {
 		t.Logf("repeat with: CSSC_SEED=%d go test -tags integration -run '%s' ./integration", seed, t.Name())
 		random := rand.New(rand.NewPCG(seed, 0))
-		n.caller("early", "multi-user.target", "init:1", "init:3=slow:50ms", "shut:0", "shut:2=slow:50ms")
+		n.caller("early", "init:1", "init:3=slow:50ms", "shut:0", "shut:last=slow:50ms")
 		n.member("a1", "cssc-init-1.target")
 		n.member("a2", "cssc-init-2.target")
 		n.member("a3", "cssc-init-3.target")
 		n.member("z", "cssc-init-last.target")
+		n.momentary("bye", "cssc-shut-1.target")
 		n.bootUp()
-		n.awaitTold("early registered")
 		shutTime := n.timed("down", "cssc", "shutdown", "--noboot", "--yes", "--no-wait")
 		initTime := n.timed("up", "cssc", "start", "--no-wait")
 		for round := range killsPerSequence {
@@ -80,10 +80,10 @@ func (n *stage) afterInit(round int) {
 
 func (n *stage) afterShut(round int) {
 	n.t.Helper()
-	n.once(round, "early begin shut:0", "early end shut:0", "early begin shut:2", "early end shut:2",
-		"a1 stop", "a2 stop", "a3 stop", "z stop")
+	n.once(round, "early begin shut:0", "early end shut:0", "early begin shut:last", "early end shut:last",
+		"a1 stop", "a2 stop", "a3 stop", "z stop", "bye start")
 	n.inOrder(group("z stop"), group("a3 stopping"), group("a3 stop"), group("a2 stopping"), group("a2 stop"), group("a1 stopping"), group("a1 stop"))
-	n.inOrder(group("early end shut:0"), group("early begin shut:2"))
+	n.inOrder(group("early end shut:0"), group("z stopping"), group("bye start"), group("a1 stop"), group("early begin shut:last"), group("early terminated"))
 }
 
 // once fails unless each line stands in the story exactly once.

@@ -55,7 +55,7 @@ func TestSkipGoesOnWithoutTheFailedMember(t *testing.T) {
 func TestFailedCallbackIsAskedAgainByRetry(t *testing.T) {
 	t.Parallel()
 	onEachSuite(t, func(t *testing.T, n *stage) {
-		n.caller("naming", "cssc-init-0.target", "init:1=fail:1")
+		n.caller("naming", "init:1=fail:1")
 		n.member("after", "cssc-init-2.target")
 		n.Boot(t)
 		n.await("Phase", "held")
@@ -77,7 +77,7 @@ func TestHangingParticipantsRunIntoTheirTimeLimit(t *testing.T) {
 	t.Parallel()
 	onEachSuite(t, func(t *testing.T, n *stage) {
 		n.config("[sequence.init.level.1]\ntimeout = \"2s\"\n[sequence.init.level.2]\ntimeout = \"2s\"\n")
-		n.caller("naming", "cssc-init-0.target", "init:1=hang")
+		n.caller("naming", "init:1=hang")
 		n.memberThat("stuck", "cssc-init-2.target", "ExecStartPre=/bin/sleep infinity")
 		n.member("after", "cssc-init-3.target")
 		n.Boot(t)
@@ -99,7 +99,7 @@ func TestHangingParticipantsRunIntoTheirTimeLimit(t *testing.T) {
 func TestDyingClientFailsItsCallback(t *testing.T) {
 	t.Parallel()
 	onEachSuite(t, func(t *testing.T, n *stage) {
-		n.callerThat("naming", "cssc-init-0.target", "Restart=on-failure\nRestartSec=100ms", "init:1=die")
+		n.callerThat("naming", "Restart=on-failure\nRestartSec=100ms", "init:1=die")
 		n.member("after", "cssc-init-2.target")
 		n.Boot(t)
 		n.awaitTold("naming begin init:1")

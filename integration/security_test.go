@@ -34,7 +34,7 @@ func TestUnprivilegedUserCanLookButNotTouch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			onEachSuiteWith(t, lab.NodeConfig{Polkit: polkit}, func(t *testing.T, n *stage) {
-				n.caller("naming", "cssc-init-0.target", "init:1", "shut:0")
+				n.caller("naming", "init:1", "shut:0")
 				n.bootUp()
 				pid := n.agentPID()
 				if output, code := n.as("cssc", "status"); code != 0 || !strings.Contains(output, "master") {

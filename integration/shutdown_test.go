@@ -10,12 +10,12 @@ import (
 
 // cast puts services on four levels and callbacks of shut beside them.
 func cast(n *stage) {
-	n.caller("naming", "cssc-init-0.target", "init:1", "shut:0", "shut:2")
+	n.caller("naming", "init:1", "shut:0", "shut:last")
 	n.member("a1", "cssc-init-1.target")
 	n.member("b1", "cssc-init-1.target")
 	n.member("a4", "cssc-init-4.target")
 	n.member("z", "cssc-init-last.target")
-	n.member("farewell", "cssc-shut-1.target")
+	n.momentary("farewell", "cssc-shut-1.target")
 }
 
 // reversed fails unless the services of cast stopped from the highest level down.
@@ -29,25 +29,39 @@ func reversed(n *stage) {
 	)
 }
 
+// How much of shut a shutdown gets to run.
+type extent int
+
+const (
+	// Members of shut are started, callbacks asked level by level with the stops between them.
+	fullShut extent = iota
+	// Logind was passed by: the callbacks are asked first, then systemd stops everything alone.
+	callbacksOnly
+	// Nobody was there to ask.
+	stopsOnly
+)
+
 // TestShutdownStopsInReverseAndEnds: whoever asks, and by whichever door, services stop in
 // reverse order, the callbacks of shut are asked, the node ends as told, and a node that
 // reboots comes back complete.
 func TestShutdownStopsInReverseAndEnds(t *testing.T) {
-	doors := []struct {
-		name      string
-		command   []string
-		exit      lab.Exit
-		callbacks bool // whether the agent gets to ask the callbacks of shut
-	}{
-		{"cssc shutdown", []string{"cssc", "shutdown", "--yes", "--no-wait"}, lab.Rebooted, true},
-		{"cssc shutdown poweroff", []string{"cssc", "shutdown", "--poweroff", "--yes", "--no-wait"}, lab.PoweredOff, true},
-		{"cssc shutdown halt", []string{"cssc", "shutdown", "--halt", "--yes", "--no-wait"}, lab.PoweredOff, true},
-		{"reboot", []string{"reboot"}, lab.Rebooted, true},
-		{"poweroff", []string{"systemctl", "poweroff"}, lab.PoweredOff, true},
-		{"reboot target", []string{"systemctl", "--no-block", "start", "reboot.target"}, lab.Rebooted, true},
-		{"dead agent", []string{"sh", "-c", "systemctl kill -s KILL cssc-agent; systemctl --no-block start reboot.target"}, lab.Rebooted, false},
-	}
 	t.Parallel()
+	deadAgent := "systemctl kill -s KILL cssc-agent; systemctl --no-block start reboot.target"
+	doors := []struct {
+		name    string
+		command []string
+		exit    lab.Exit
+		extent  extent
+	}{
+		{"cssc shutdown", []string{"cssc", "shutdown", "--yes", "--no-wait"}, lab.Rebooted, fullShut},
+		{"cssc shutdown poweroff", []string{"cssc", "shutdown", "--poweroff", "--yes", "--no-wait"}, lab.PoweredOff, fullShut},
+		{"cssc shutdown halt", []string{"cssc", "shutdown", "--halt", "--yes", "--no-wait"}, lab.PoweredOff, fullShut},
+		{"reboot", []string{"reboot"}, lab.Rebooted, fullShut},
+		{"poweroff", []string{"systemctl", "poweroff"}, lab.PoweredOff, fullShut},
+		{"reboot target", []string{"systemctl", "--no-block", "start", "reboot.target"}, lab.Rebooted, callbacksOnly},
+		{"ctrl-alt-del", []string{"kill", "-INT", "1"}, lab.Rebooted, callbacksOnly},
+		{"dead agent", []string{"sh", "-c", deadAgent}, lab.Rebooted, stopsOnly},
+	}
 	for _, door := range doors {
 		t.Run(door.name, func(t *testing.T) {
 			t.Parallel()
@@ -60,9 +74,7 @@ func TestShutdownStopsInReverseAndEnds(t *testing.T) {
 					t.Fatalf("%v: the node %v, want %v; story: %q", door.command, got, door.exit, n.told())
 				}
 				reversed(n)
-				if door.callbacks {
-					n.inOrder(group("naming answered shut:0"), group("naming answered shut:2"), group("a1 stopping", "b1 stopping"))
-				}
+				askedAs(n, door.extent)
 				if door.exit == lab.Rebooted {
 					n.forget()
 					n.bootUp()
@@ -70,6 +82,21 @@ func TestShutdownStopsInReverseAndEnds(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// askedAs fails unless the callbacks and the member of shut had their turn.
+func askedAs(n *stage, reach extent) {
+	n.t.Helper()
+	switch reach {
+	case fullShut:
+		n.inOrder(group("naming answered shut:0"), group("z stopping"), group("farewell start"), group("a4 stopping"))
+		n.inOrder(group("a1 stop", "b1 stop"), group("naming answered shut:last"), group("naming terminated"))
+	case callbacksOnly:
+		n.inOrder(group("naming answered shut:0"), group("naming answered shut:last"), group("z stopping"))
+		n.never("farewell start")
+	case stopsOnly:
+		n.never("farewell start")
 	}
 }
 

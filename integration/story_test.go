@@ -78,17 +78,26 @@ func (n *stage) memberThat(name, targets, lines string) {
 		lines+"\n[Install]\nWantedBy="+targets+"\n")
 }
 
-// caller adds a service that registers callbacks; see integration/cmd/probe for positions.
-func (n *stage) caller(name, targets string, positions ...string) {
+// momentary adds a oneshot service that records its start and is over then, as fits the
+// targets of shut, promote, demote, qualify and disqualify.
+func (n *stage) momentary(name, targets string) {
 	n.t.Helper()
-	n.callerThat(name, targets, "", positions...)
+	n.unit(name+".service", "[Service]\nType=oneshot\nExecStart=/usr/bin/probe record "+storyFile+" "+name+
+		" start\n[Install]\nWantedBy="+targets+"\n")
+}
+
+// caller adds a service of init level 0 that registers callbacks; see integration/cmd/probe
+// for the positions.
+func (n *stage) caller(name string, positions ...string) {
+	n.t.Helper()
+	n.callerThat(name, "", positions...)
 }
 
 // callerThat is caller with more lines for its [Service] section.
-func (n *stage) callerThat(name, targets, lines string, positions ...string) {
+func (n *stage) callerThat(name, lines string, positions ...string) {
 	n.t.Helper()
 	n.unit(name+".service", "[Service]\nType=notify\nTimeoutStartSec=30s\nExecStart=/usr/bin/probe serve "+storyFile+" "+name+" "+
-		strings.Join(positions, " ")+"\n"+lines+"\n[Install]\nWantedBy="+targets+"\n")
+		strings.Join(positions, " ")+"\n"+lines+"\n[Install]\nWantedBy=cssc-init-0.target\n")
 }
 
 // told returns the story so far, without the times.

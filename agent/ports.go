@@ -22,6 +22,8 @@ type Units interface {
 	Changed() <-chan struct{}
 	// Lost lists the lasting targets out of those given that are not active.
 	Lost(ctx context.Context, expected []levels.Target) ([]levels.Target, error)
+	// Reload makes systemd run its generators, and with them ours, again.
+	Reload(ctx context.Context) error
 }
 
 // System is the operating system under the agent: logind and PID 1.

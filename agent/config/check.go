@@ -138,6 +138,10 @@ func (r *reader) checkTimes() {
 		r.relation(place, "shutdown.margin", "%s is not shorter than shutdown.timeout = %s",
 			short(shutdown.Margin), short(shutdown.Timeout))
 	}
+	if place, set := r.places["shutdown.emergency"]; set && shutdown.Emergency > shutdown.Timeout {
+		r.relation(place, "shutdown.emergency", "%s is longer than shutdown.timeout = %s",
+			short(shutdown.Emergency), short(shutdown.Timeout))
+	}
 	for _, sequence := range endingSequences() {
 		settings := r.config.Levels.Sequences[sequence]
 		r.limit(keyPath(keyPath("sequence", sequence.String()), "timeout"), settings.Timeout)

@@ -77,11 +77,16 @@ type Local struct {
 // Shutdown is the [shutdown] table.
 type Shutdown struct {
 	// Timeout bounds all sequences of one shutdown together when the operating system
-	// waits for them. Default 5 min. It must be shorter than logind's window.
+	// waits for them. Default 55 min, enough for every level of the default ladders to
+	// run into its time limit. It must be shorter than logind's window.
 	Timeout time.Duration
 	// Margin is what remains of logind's window after the inhibitor was given back.
 	// Default 5 s. Too small: logind cuts the shutdown off before the node has left.
 	Margin time.Duration
+	// Emergency bounds the callbacks of a shutdown that bypassed logind: systemd is
+	// stopping everything already. Default 45 s. It must be shorter than TimeoutStopSec=
+	// of cssc-leave.service.
+	Emergency time.Duration
 }
 
 // Limits is the [limits] table.
@@ -103,7 +108,7 @@ func defaults(node levels.NodeID) Config {
 		},
 		Security: Security{RemoteOperations: operations()},
 		Local:    Local{Node: node, LogLevel: "info"},
-		Shutdown: Shutdown{Timeout: 5 * time.Minute, Margin: 5 * time.Second},
+		Shutdown: Shutdown{Timeout: 55 * time.Minute, Margin: 5 * time.Second, Emergency: 45 * time.Second},
 		Limits:   Limits{HistoryRuns: 200},
 	}
 }

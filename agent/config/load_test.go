@@ -95,6 +95,7 @@ log_level = "debug"
 [shutdown]
 timeout = "4m"
 margin = "10s"
+emergency = "20s"
 
 [limits]
 registrations = 100
@@ -126,7 +127,7 @@ func TestEverySettingArrives(t *testing.T) {
 		{"mastership", c.Mastership.Lease == 600*time.Millisecond && c.Mastership.RestartGrace == 20*time.Second && c.Mastership.SelfFence == "reboot"},
 		{"security", c.Security.Keyring == "/etc/cssc/keyring" && len(c.Security.RemoteOperations) == 2},
 		{"local", c.Local.LogLevel == "debug"},
-		{"shutdown", c.Shutdown == Shutdown{Timeout: 4 * time.Minute, Margin: 10 * time.Second}},
+		{"shutdown", c.Shutdown == Shutdown{Timeout: 4 * time.Minute, Margin: 10 * time.Second, Emergency: 20 * time.Second}},
 		{"limits", c.Levels.MaxRegistrations == 100 && c.Levels.MaxRegistrationsPerClient == 10 && c.Limits.HistoryRuns == 20},
 		{"warnings", len(c.Warnings) == 0},
 	}
@@ -269,8 +270,8 @@ func TestMistakes(t *testing.T) {
 			`DIR/cssc.toml:4:1: sequence.shut.timeout: 2m for one participant is longer than shutdown.timeout = 1m for the whole shutdown; lower the first or raise the second`,
 		},
 		{
-			"margin", "[shutdown]\nmargin = \"6m\"\n",
-			`DIR/cssc.toml:2:1: shutdown.margin: 6m is not shorter than shutdown.timeout = 5m`,
+			"margin", "[shutdown]\nmargin = \"56m\"\n",
+			`DIR/cssc.toml:2:1: shutdown.margin: 56m is not shorter than shutdown.timeout = 55m`,
 		},
 		{
 			"remote operation", "[security]\nremote_operations = [\"shutdwon\"]\n",
@@ -367,19 +368,21 @@ func TestHashCoversWhatMustAgree(t *testing.T) {
 func TestVerifyNamesTheLimit(t *testing.T) {
 	c := defaults("n1")
 	whole := c.Shutdown.Timeout
-	short := defaults("n1")
+	short, tight := defaults("n1"), defaults("n1")
 	short.Shutdown.Timeout = time.Minute
+	tight.Shutdown.Timeout = 10 * time.Minute
 	cases := []struct {
 		config       Config
 		window, stop time.Duration
 		want         string
 	}{
-		{c, whole + time.Minute, whole + 10*time.Second, ""},
+		{c, whole + time.Minute, time.Minute, ""},
 		{c, 0, 0, ""},
 		{c, 5 * time.Second, 0, "InhibitDelayMaxSec"},
-		{c, whole + time.Minute, time.Minute, "TimeoutStopSec"},
+		{c, whole + time.Minute, 30 * time.Second, "TimeoutStopSec"},
 		{c, whole + time.Minute, whole + 2*time.Minute, "TimeoutStopSec"},
 		{short, 10 * time.Minute, 5 * time.Minute, "sequence.demote.timeout sequence.disqualify.timeout sequence.shut.timeout"},
+		{tight, 0, 0, "shutdown.timeout"},
 	}
 	for _, check := range cases {
 		var keys []string

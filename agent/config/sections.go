@@ -278,6 +278,9 @@ func (r *reader) shutdown(t *table) {
 	if t.duration("margin", 100*time.Millisecond, time.Hour, &r.config.Shutdown.Margin) {
 		r.mark(t, "margin")
 	}
+	if t.duration("emergency", time.Second, time.Hour, &r.config.Shutdown.Emergency) {
+		r.mark(t, "emergency")
+	}
 }
 
 func (r *reader) limits(t *table) {

@@ -3,13 +3,20 @@ package config
 import (
 	"fmt"
 	"time"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
-// Verify compares the limits of the configuration with those of the operating
-// system: participants < shutdown.timeout < stopTimeout (TimeoutStopSec= of
-// cssc-leave.service) < window (logind's InhibitDelayMaxSec=). It returns one
-// problem per relation that does not hold, naming the limit that breaks it and
-// what to do. A limit of zero is unknown and not compared.
+// Verify compares the limits of the configuration with each other and with those
+// of the operating system. The chains that must nest are
+//
+//	each participant < all levels of a shutdown in turn < shutdown.timeout < window
+//	shutdown.emergency < stopTimeout < window
+//
+// where window is logind's InhibitDelayMaxSec= and stopTimeout is TimeoutStopSec=
+// of cssc-leave.service. It returns one problem per relation that does not hold,
+// naming the limit that breaks it and what to do. A limit of zero is unknown and
+// not compared.
 func Verify(c Config, window, stopTimeout time.Duration) []Problem {
 	var problems []Problem
 	add := func(key, format string, args ...any) {
@@ -17,9 +24,8 @@ func Verify(c Config, window, stopTimeout time.Duration) []Problem {
 	}
 	whole := c.Shutdown.Timeout
 	for _, sequence := range endingSequences() {
-		settings := c.Levels.Sequences[sequence]
-		if settings.Timeout > whole {
-			add("sequence."+sequence.String()+".timeout", "%s is longer than shutdown.timeout = %s; lower it", short(settings.Timeout), short(whole))
+		if timeout := c.Levels.Sequences[sequence].Timeout; timeout > whole {
+			add("sequence."+sequence.String()+".timeout", "%s is longer than shutdown.timeout = %s; lower it", short(timeout), short(whole))
 		}
 	}
 	for _, name := range sortedKeys(c.Levels.Components) {
@@ -27,15 +33,19 @@ func Verify(c Config, window, stopTimeout time.Duration) []Problem {
 			add("component "+name+" timeout", "%s is longer than shutdown.timeout = %s; lower it", short(timeout), short(whole))
 		}
 	}
-	if window > 0 && whole+c.Shutdown.Margin > window {
+	if worst := worstCase(c); len(problems) == 0 && worst > whole {
+		add("shutdown.timeout", "%s is shorter than the %s that a shutdown takes when every level runs into its time limit; "+
+			"raise it, or lower the timeouts or the number of levels of shut, demote and disqualify", short(whole), short(worst))
+	}
+	need := whole + c.Shutdown.Margin
+	if window > 0 && need > window {
 		add("InhibitDelayMaxSec", "logind waits %s, a shutdown may take %s (shutdown.timeout %s + shutdown.margin %s); "+
 			"set InhibitDelayMaxSec=%d in /etc/systemd/logind.conf.d/zz-cssc.conf and run \"systemctl kill -s HUP systemd-logind\", or lower shutdown.timeout",
-			short(window), short(whole+c.Shutdown.Margin), short(whole), short(c.Shutdown.Margin),
-			int((whole+c.Shutdown.Margin+time.Second-1)/time.Second))
+			short(window), short(need), short(whole), short(c.Shutdown.Margin), int((need+time.Second-1)/time.Second))
 	}
-	if stopTimeout > 0 && stopTimeout < whole {
-		add("TimeoutStopSec", "cssc-leave.service is given %s, a shutdown may take %s; raise it with \"systemctl edit cssc-leave.service\"",
-			short(stopTimeout), short(whole))
+	if stopTimeout > 0 && stopTimeout <= c.Shutdown.Emergency {
+		add("TimeoutStopSec", "cssc-leave.service is given %s, shutdown.emergency is %s; raise the first with \"systemctl edit cssc-leave.service\" or lower the second",
+			short(stopTimeout), short(c.Shutdown.Emergency))
 	}
 	if window > 0 && stopTimeout > window {
 		add("TimeoutStopSec", "cssc-leave.service is given %s, which is longer than the %s that logind waits; lower it or raise InhibitDelayMaxSec",
@@ -43,4 +53,31 @@ func Verify(c Config, window, stopTimeout time.Duration) []Problem {
 	}
 
 	return problems
+}
+
+// worstCase is how long the sequences of a shutdown take when one participant of
+// every level runs into its time limit. A component that is only required at
+// some levels can be late at those alone; any other at every level.
+func worstCase(c Config) time.Duration {
+	var total time.Duration
+	for _, sequence := range endingSequences() {
+		settings := c.Levels.Sequences[sequence]
+		for level := range settings.Ladder.All() {
+			limit := settings.Timeout
+			if own := settings.Levels[level].Timeout; own > 0 {
+				limit = own
+			}
+			position := levels.Position{Sequence: sequence, Level: level}
+			for _, component := range c.Levels.Components {
+				for _, required := range component.Required {
+					if required == position {
+						limit = max(limit, component.Timeout)
+					}
+				}
+			}
+			total += limit
+		}
+	}
+
+	return total
 }

@@ -1,0 +1,150 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/levels"
+)
+
+const (
+	// inboxSize bounds the requests that wait; one more is told ErrBusy.
+	inboxSize = 1024
+	// resultsSize lets the results of a level's works arrive without waiting in line.
+	resultsSize = 256
+)
+
+// Notifier tells systemd how the agent is: "READY=1", "STATUS=…", "WATCHDOG=1",
+// "STOPPING=1". It does not block.
+type Notifier interface {
+	Notify(state string) error
+}
+
+// Ports are the shells that the agent drives.
+type Ports struct {
+	Units  Units
+	System System
+	// Cluster nil means the solo cluster of this package.
+	Cluster Cluster
+	Bus     Bus
+	Store   Store
+	// Notify may be nil.
+	Notify Notifier
+	Clock  Clock
+}
+
+// Options are what an agent is made of.
+type Options struct {
+	Ports Ports
+	// Journal gets every message; the log level of the configuration is the handler's business.
+	Journal slog.Handler
+	Version string
+	// Incarnation names this boot (and soft reboot); saved state of another is not used.
+	Incarnation string
+	// Load reads the configuration, Digest tells cheaply whether it would read something else.
+	Load   func() (config.Config, error)
+	Digest func() string
+	// FirstTag is where tags begin in a new boot; random, so that nobody guesses one.
+	FirstTag levels.Tag
+	// BusReady is closed once the bus interface can be reached under its name.
+	BusReady <-chan struct{}
+	// WatchdogInterval is WatchdogSec= of the unit; 0 = no watchdog.
+	WatchdogInterval time.Duration
+}
+
+// Agent runs the sequences of one node. Run owns everything; the other methods
+// are safe for concurrent use and answer while Run runs.
+type Agent struct {
+	options Options
+	journal journal
+	codec   *codec
+
+	// inbox is closed by nobody; its capacity bounds what a flood of requests costs.
+	inbox chan request
+	// results is closed by nobody; works send to it until their context ends.
+	results chan message
+	// done is closed by Run when it returns.
+	done chan struct{}
+
+	config atomic.Pointer[config.Config]
+	status atomic.Pointer[Status]
+}
+
+// request is one event that somebody sent, and where its answer goes.
+type request struct {
+	event levels.Event
+	// answer has capacity 1; nil for observations.
+	answer chan answer
+	// config goes with a Configured.
+	config *config.Config
+}
+
+// answer is what came of a request.
+type answer struct {
+	result levels.Result
+	err    error
+}
+
+// New returns an agent that does nothing until Run.
+func New(options Options) *Agent {
+	if options.Journal == nil {
+		options.Journal = slog.DiscardHandler
+	}
+	if options.Digest == nil {
+		options.Digest = func() string { return "" }
+	}
+
+	return &Agent{
+		options: options,
+		journal: journal{handler: options.Journal},
+		codec:   newCodec(),
+		inbox:   make(chan request, inboxSize),
+		results: make(chan message, resultsSize),
+		done:    make(chan struct{}),
+	}
+}
+
+// Status returns the newest published status; nil before the first.
+func (a *Agent) Status() *Status { return a.status.Load() }
+
+// errStopped answers requests that the agent no longer takes.
+var errStopped = errors.New("the agent is stopping; ask again when it is back")
+
+// ask sends a request to the loop and waits for its answer. A full inbox gives
+// levels.ErrBusy at once. When ctx ends first, the request may still be carried out.
+func (a *Agent) ask(ctx context.Context, r request) (levels.Result, error) {
+	event, err := a.codec.normal(r.event)
+	if err != nil {
+		return levels.Result{}, err
+	}
+	r.event, r.answer = event, make(chan answer, 1)
+	select {
+	case <-a.done:
+		return levels.Result{}, errStopped
+	case a.inbox <- r:
+	default:
+		return levels.Result{}, fmt.Errorf("%w: %d requests wait already; ask again", levels.ErrBusy, inboxSize)
+	}
+	select {
+	case got := <-r.answer:
+		return got.result, got.err
+	case <-ctx.Done():
+		return levels.Result{}, fmt.Errorf("wait for the agent: %w", context.Cause(ctx))
+	case <-a.done:
+		return levels.Result{}, errStopped
+	}
+}
+
+// observe hands over what must not be lost; it waits while the inbox is full,
+// so that observations keep their place behind the requests before them.
+func (a *Agent) observe(event levels.Event) {
+	select {
+	case a.inbox <- request{event: event}:
+	case <-a.done:
+	}
+}

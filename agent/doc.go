@@ -1,0 +1,55 @@
+// Package agent is the owner of one node: a single loop that feeds the pure
+// machine of package levels with what happens, makes every event durable before
+// anybody acts on it, and carries out what the machine decides through ports.
+//
+// # Model
+//
+//	requests ─┐                                  ┌─ Bus: callbacks, status, signals
+//	cluster ──┤   one turn:                      ├─ Units: start and stop targets
+//	units  ───┼─▶ persist → step → record →  ────┼─ Cluster: release, leave, join
+//	logind ───┤   publish → answer → perform     ├─ System: inhibitor, endings
+//	timer ────┘                                  └─ Store: /run, /var/lib
+//
+// A turn takes all that waits, up to a limit, and pays once for it: one write,
+// one publication. The state of the machine is never written by itself; it is
+// the newest snapshot and the events since, stepped again after a restart with
+// their actions discarded, and then told Resumed, on which the machine issues
+// again what was outstanding.
+//
+// # Guarantees
+//
+// What was acknowledged survives kill -9 at any instruction. An event is in the
+// boot log before its actions are begun; a term and the qualified attribute are
+// in the durable state before anybody hears of them. The loop blocks on nothing
+// but its select and its own writes; the watchdog is pinged from it, after the
+// machine has checked its invariants. Answers come after the publication of
+// their turn. Stopping the agent stops no service. Run returns after all its
+// goroutines have.
+//
+// # What is not guaranteed
+//
+// With a full or read-only /run requests are refused and observations are kept in
+// memory only; with a read-only /var a term may repeat after a reboot. Both are
+// standing problems in the status. Notices of a turn that was cut off by kill -9
+// are not sent again; the state that they tell is. A disk that hangs stalls the
+// loop, and the watchdog ends it.
+//
+// # Concurrency
+//
+// Run owns everything; Agent's other methods may be called from any goroutine.
+// Works run in goroutines of their own, each with a deadline, and report back
+// by message. The solo cluster has a goroutine of its own.
+//
+// # Errors
+//
+// Requests return the sentinels of levels. DamagedError and NewerError tell what
+// is wrong with saved state. Operating errors become problems in the status and
+// never stop the agent; a broken invariant of the core does, with its state in
+// the journal.
+//
+// # Testing
+//
+// agent_test.go holds the fakes and runs the whole agent in a bubble of fake
+// time with the real machine. Read crash_test.go first: it kills the agent at every
+// write to the log.
+package agent

@@ -1,0 +1,275 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// sight is what one look at the world has found.
+type sight struct {
+	first     bool
+	alive     map[levels.ClientID]bool
+	aliveErr  error
+	clients   []levels.ClientID
+	preparing bool
+	logindErr error
+	window    time.Duration
+	inhibit   error
+	members   map[levels.Target][]string
+	lost      []levels.Target
+	unitsErr  error
+	digest    string
+}
+
+// look asks systemd, logind and the bus how things are, in a work of its own;
+// one at a time. The first look also asks which clients are still there.
+func (l *loop) look() {
+	l.looking, l.lookNow = true, false
+	found := sight{first: !l.open}
+	l.looks++
+	if found.first {
+		found.clients = clients(l.machine)
+	}
+	var expected []levels.Target
+	if l.view.Run == nil && l.view.State == levels.StateUp {
+		expected = standing(l.machine)
+	}
+	ports, digest := l.ports, l.options.Digest
+	inhibit := !l.released && !l.announced
+	l.work(lookTimeout, func(ctx context.Context) message {
+		var logind sync.WaitGroup
+		logind.Go(func() { found.askLogind(ctx, ports.System, inhibit) })
+		if found.first && len(found.clients) > 0 {
+			found.alive, found.aliveErr = ports.Bus.Alive(ctx, found.clients)
+		}
+		found.askUnits(ctx, ports.Units, expected)
+		found.digest = digest()
+		logind.Wait()
+
+		return looked{sight: found}
+	})
+}
+
+// askLogind fills in what logind knows; the first question without an answer is the last.
+func (s *sight) askLogind(ctx context.Context, system System, inhibit bool) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if s.preparing, s.logindErr = system.PreparingForShutdown(ctx); s.logindErr != nil {
+		return
+	}
+	if inhibit {
+		s.inhibit = system.Inhibit(ctx)
+	}
+	s.window, s.logindErr = system.Window(ctx)
+}
+
+func (s *sight) askUnits(ctx context.Context, units Units, expected []levels.Target) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if s.members, s.unitsErr = units.Members(ctx); s.unitsErr == nil && len(expected) > 0 {
+		s.lost, s.unitsErr = units.Lost(ctx, expected)
+	}
+}
+
+// take compares what was found with what is known.
+func (l *loop) take(ctx context.Context, found sight) {
+	l.looking = false
+	pause := resyncIdle
+	if l.view.Run != nil || found.unitsErr != nil || found.logindErr != nil {
+		pause = resyncBusy
+	}
+	l.resyncAt = l.ports.Clock().Add(pause)
+	c := l.config.Load()
+	l.takeLogind(found, c)
+	l.takeDigest(found.digest, c)
+	if found.first {
+		l.takeClients(found)
+		l.open = true
+	}
+	if found.unitsErr != nil { // without members nothing may begin
+		l.problems.set("units", "systemd cannot be asked: "+found.unitsErr.Error())
+
+		return
+	}
+	l.problems.clear("units")
+	l.takeMembers(found)
+	if l.restored && !l.resumed {
+		l.resumed = true
+		l.push(levels.Resumed{})
+	}
+	l.mayBegin(ctx, found)
+}
+
+func (l *loop) takeDigest(digest string, c *config.Config) {
+	if digest != "" && digest != c.Digest {
+		l.problems.set("reload", "the configuration files have changed; cssc reload puts them into force")
+	} else {
+		l.problems.clear("reload")
+	}
+}
+
+// takeClients ends the registrations of the clients that went away while the
+// agent did.
+func (l *loop) takeClients(found sight) {
+	if found.aliveErr != nil {
+		l.push(levels.BusLost{})
+
+		return
+	}
+	for _, client := range found.clients {
+		if !found.alive[client] {
+			l.push(levels.ClientVanished{Client: client})
+		}
+	}
+}
+
+func (l *loop) takeMembers(found sight) {
+	if l.members == nil || !sameMembers(found.members, l.members) {
+		l.push(levels.MembersObserved{Members: found.members})
+		l.wantSync = l.members != nil
+		l.members = found.members
+	}
+	for _, target := range found.lost {
+		if !slices.Contains(l.view.LostTargets, target) {
+			l.push(levels.TargetLost{Target: target})
+		}
+	}
+}
+
+// sameMembers compares without regard to the order of the units.
+func sameMembers(a, b map[levels.Target][]string) bool {
+	return maps.EqualFunc(a, b, func(x, y []string) bool {
+		return slices.Equal(slices.Sorted(slices.Values(x)), slices.Sorted(slices.Values(y)))
+	})
+}
+
+// takeLogind keeps the inhibitor and compares the limits.
+func (l *loop) takeLogind(found sight, c *config.Config) {
+	if found.logindErr != nil {
+		l.problems.set("logind", "logind cannot be asked, a plain reboot would not wait for the sequences: "+found.logindErr.Error())
+
+		return
+	}
+	l.problems.clear("logind")
+	if found.inhibit != nil && !l.announced {
+		l.problems.set("inhibitor", "logind gave no delay inhibitor, a plain reboot would not wait for the sequences: "+found.inhibit.Error())
+	} else {
+		l.problems.clear("inhibitor")
+	}
+	l.window = found.window
+	l.problems.clear("window")
+	for _, problem := range config.Verify(*c, found.window, 0) {
+		if problem.Key == "InhibitDelayMaxSec" {
+			l.problems.set("window", problem.String())
+		}
+	}
+}
+
+// mayBegin tells the machine its role for the first time, unless the operating
+// system is going down: a node that is about to stop must not start services.
+func (l *loop) mayBegin(ctx context.Context, found sight) {
+	switch {
+	case l.begun:
+	case found.logindErr != nil && !l.restored && l.looks == 1:
+		// Perhaps there is no logind at all: the next look decides.
+	case found.preparing && l.restored:
+		l.begun = true
+		l.announce(ctx, levels.ModeReboot)
+	case found.preparing:
+		l.problems.set("preparing", "the operating system is shutting down, init does not begin")
+	default:
+		l.begun = true
+		l.problems.clear("preparing")
+	}
+}
+
+// hear tells the machine what the cluster says, when that is new.
+func (l *loop) hear() {
+	observed := l.cluster.Observe()
+	if !l.hearing || observed.Role != l.role {
+		l.hearing, l.role = true, observed.Role
+		l.push(observed.Role)
+	}
+	if observed.Gate != l.gate {
+		l.gate = observed.Gate
+		l.push(observed.Gate)
+	}
+}
+
+// electable says whether the cluster may give this node a role: it is qualified
+// and nothing under way would take the role away again.
+func electable(view *levels.View) bool {
+	switch view.State {
+	case levels.StateDown, levels.StateShuttingDown, levels.StateLeaving:
+		return false
+	case levels.StateJoining, levels.StateInitializing, levels.StateUp:
+	}
+	for _, operation := range view.Operations {
+		if operation.Result == levels.ResultRunning &&
+			(operation.Kind == levels.OperationShutdown || operation.Kind == levels.OperationDisqualify) {
+			return false
+		}
+	}
+
+	return view.Qualified
+}
+
+// tellCluster makes the cluster know what the machine has decided. A call that
+// does not work is made again at the next turn.
+func (l *loop) tellCluster() {
+	if wanted := electable(l.view); wanted != l.electable && !l.telling[callQualified] {
+		l.telling[callQualified] = true
+		cluster := l.cluster
+		l.work(lookTimeout, func(ctx context.Context) message {
+			err := cluster.SetQualified(ctx, wanted)
+			if err != nil {
+				err = fmt.Errorf("tell the cluster qualified=%v: %w", wanted, err)
+			}
+
+			return told{what: callQualified, err: err}
+		})
+	}
+	if l.left && l.view.State == levels.StateJoining && !l.telling[callJoin] {
+		l.telling[callJoin] = true
+		cluster := l.cluster
+		l.work(lookTimeout, func(ctx context.Context) message {
+			err := cluster.Join(ctx)
+			if err != nil {
+				err = fmt.Errorf("join the cluster: %w", err)
+			}
+
+			return told{what: callJoin, err: err}
+		})
+	}
+}
+
+// The calls of which at most one is under way.
+const (
+	callQualified = "qualified"
+	callJoin      = "join"
+	callLeave     = "leave"
+	callRelease   = "release"
+)
+
+func (l *loop) wasTold(ctx context.Context, result told) {
+	delete(l.telling, result.what)
+	l.problems.check(result.what, result.err)
+	switch result.what {
+	case callQualified:
+		if result.err == nil {
+			l.electable = !l.electable
+		}
+	case callJoin:
+		l.left = result.err != nil
+	case callLeave:
+		l.ended(ctx, result.err)
+	case callRelease:
+	}
+}

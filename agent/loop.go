@@ -1,0 +1,388 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/levels"
+)
+
+const (
+	// maxBatch bounds what one turn takes out of the inbox.
+	maxBatch = 1024
+	// maxCascade bounds how often a turn may cause another one without waiting.
+	maxCascade = 10_000
+
+	resyncBusy = time.Second
+	resyncIdle = 30 * time.Second
+	// retryPause is how long a file that cannot be written is left alone.
+	retryPause = time.Second
+	// lookTimeout bounds one look at systemd, logind and the bus.
+	lookTimeout = 15 * time.Second
+	// askTimeout bounds what one of them may take of it.
+	askTimeout = 5 * time.Second
+)
+
+// origin says who put an event into the queue of the loop, when nobody waits for
+// an answer.
+type origin uint8
+
+const (
+	fromElsewhere origin = iota
+	fromLogind           // the operation that answers a shutdown announcement
+	fromSync             // a sync that the loop asked for itself
+)
+
+// pending is one event of the next turn.
+type pending struct {
+	request
+
+	origin origin
+}
+
+// message is what a work of the loop sends back.
+type message interface{ message() }
+
+type (
+	// happened carries the event that a work ended with.
+	happened struct{ event levels.Event }
+	// looked carries what a look at the world has found.
+	looked struct{ sight sight }
+	// told ends a SetQualified, a Join or a release of the inhibitor.
+	told struct {
+		what string
+		err  error
+	}
+)
+
+func (happened) message() {}
+func (looked) message()   {}
+func (told) message()     {}
+
+// loop is the state of Run. One goroutine owns it.
+type loop struct {
+	*Agent
+
+	ports Ports
+	// works ends when the loop does; running counts its goroutines.
+	works   context.Context //nolint:containedctx // the life of the loop, which every work is bound to
+	running sync.WaitGroup
+
+	machine *levels.Machine
+	view    *levels.View
+	wake    levels.Instant
+
+	// What is on disk.
+	incarnation string
+	durable     DurableState
+	unsaved     bool // durable differs from the disk
+	serial      uint64
+	since       int  // events since the snapshot
+	behind      bool // the boot log lacks events that were stepped
+	retryAt     levels.Instant
+
+	queue    []pending
+	notices  []levels.Action
+	problems problems
+
+	// Where the start has come to.
+	connected bool // the bus name is ours
+	open      bool // requests are taken
+	begun     bool // the machine is told its role
+	restored  bool // from this boot's saved state
+	resumed   bool // and what was outstanding is issued again
+	looks     int
+
+	// What was told last to the machine, and to the cluster.
+	cluster   Cluster
+	members   map[levels.Target][]string
+	role      levels.RoleChanged
+	gate      levels.MasterProgress
+	hearing   bool // role counts
+	electable bool
+	left      bool
+	telling   map[string]bool // calls under way
+
+	looking  bool
+	lookNow  bool
+	resyncAt levels.Instant
+	wantSync bool
+
+	pingAt levels.Instant
+	status string // the STATUS= told last
+	timer  *time.Timer
+
+	leaving
+}
+
+// Run is the agent's life. It returns nil after a planned stop, when ctx ends:
+// nothing is stopped and no role given up, and the next start goes on where this
+// one was. An error means that the agent could not start, or that the core broke
+// an invariant; systemd starts it again.
+func (a *Agent) Run(ctx context.Context) (err error) {
+	defer close(a.done)
+	works, cancel := context.WithCancelCause(ctx)
+	l := &loop{
+		Agent: a, ports: a.options.Ports, works: works, incarnation: a.options.Incarnation,
+		problems: problems{}, telling: map[string]bool{}, timer: time.NewTimer(time.Hour),
+	}
+	defer l.running.Wait()
+	defer cancel(errStopped)
+	defer l.timer.Stop()
+	defer l.rescue(&err)
+	if err := l.start(ctx); err != nil {
+		return err
+	}
+	for l.wait(ctx) {
+		if err := l.turns(ctx); err != nil {
+			return err
+		}
+	}
+	l.stop(ctx)
+
+	return nil
+}
+
+// rescue turns a broken invariant of the core into an error, with the state that
+// it happened in.
+func (l *loop) rescue(err *error) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	state := ""
+	if l.machine != nil {
+		state = l.machine.Describe()
+	}
+	l.journal.tell(l.works, msgCoreBroken, "cause", fmt.Sprint(cause), "state", state, "stack", string(debug.Stack()))
+	*err = fmt.Errorf("run the agent: internal error: %v", cause)
+}
+
+// work starts an action of its own. Its context ends with the loop and at limit.
+func (l *loop) work(limit time.Duration, do func(context.Context) message) {
+	l.running.Go(func() {
+		ctx, cancel := context.WithTimeout(l.works, limit)
+		defer cancel()
+		result := do(ctx)
+		if result == nil {
+			return
+		}
+		select {
+		case l.results <- result:
+		case <-l.works.Done():
+		}
+	})
+}
+
+// wait is the only place where the loop blocks. It returns false when the agent
+// is to stop.
+func (l *loop) wait(ctx context.Context) bool {
+	inbox := l.inbox
+	if !l.open {
+		inbox = nil
+	}
+	ready := l.options.BusReady
+	if l.connected {
+		ready = nil
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-ready:
+		l.connected = true
+	case r := <-inbox:
+		l.queue = append(l.queue, pending{request: r})
+	case result := <-l.results:
+		l.receive(ctx, result)
+	case <-l.cluster.Changed():
+	case <-l.ports.Units.Changed():
+		l.lookNow = true
+	case mode := <-l.ports.System.ShutdownAnnounced():
+		l.announce(ctx, mode)
+	case <-l.timer.C:
+	}
+	for len(l.queue) < maxBatch {
+		select {
+		case r := <-inbox:
+			l.queue = append(l.queue, pending{request: r})
+		case result := <-l.results:
+			l.receive(ctx, result)
+		default:
+			return true
+		}
+	}
+
+	return true
+}
+
+func (l *loop) receive(ctx context.Context, result message) {
+	switch result := result.(type) {
+	case happened:
+		l.push(result.event)
+	case looked:
+		l.take(ctx, result.sight)
+	case told:
+		l.wasTold(ctx, result)
+	}
+}
+
+// push queues an event that nobody waits for.
+func (l *loop) push(event levels.Event) {
+	l.queue = append(l.queue, pending{request: request{event: event}})
+}
+
+func (l *loop) pushFrom(from origin, event levels.Event) {
+	l.queue = append(l.queue, pending{request: request{event: event}, origin: from})
+}
+
+// turns takes turns until nothing is left to do at once.
+func (l *loop) turns(ctx context.Context) error {
+	for range maxCascade {
+		now := l.ports.Clock()
+		if err := l.due(ctx, now); err != nil {
+			return err
+		}
+		l.turn(ctx, now)
+		if len(l.queue) == 0 {
+			l.rearm(l.ports.Clock())
+
+			return nil
+		}
+	}
+	panic("agent: events cause each other without end")
+}
+
+// turn makes one batch of events durable, steps them, publishes once, answers,
+// and starts what was decided.
+func (l *loop) turn(ctx context.Context, now levels.Instant) {
+	if l.begun {
+		l.hear()
+	}
+	batch := l.queue
+	l.queue = nil
+	saved := l.persist(ctx, now, batch)
+	var actions []levels.Action
+	answers := make([]answer, len(batch))
+	for i, next := range batch {
+		if saved != nil && next.answer != nil {
+			answers[i] = answer{err: saved}
+
+			continue
+		}
+		result := l.machine.Step(now, next.event)
+		l.wake = result.Wake
+		actions = append(actions, result.Actions...)
+		answers[i] = answer{result: result, err: result.Err}
+		l.stepped(ctx, next, result)
+	}
+	for _, action := range actions {
+		l.record(ctx, action)
+	}
+	l.publish(ctx, now)
+	for i, next := range batch {
+		if next.answer != nil {
+			next.answer <- answers[i] // capacity 1, sent once
+		}
+	}
+	for _, action := range actions {
+		l.perform(now, action)
+	}
+	l.follow(ctx, now)
+}
+
+// stepped is what the loop itself learns from the answer to an event.
+func (l *loop) stepped(ctx context.Context, next pending, result levels.Result) {
+	switch event := next.event.(type) {
+	case levels.Configured:
+		if next.config != nil && result.Err == nil {
+			l.adopt(ctx, next.config)
+		}
+	case levels.OperationRequested:
+		l.asked(ctx, event, next.origin, result.Err)
+	case levels.SyncRequested:
+		if next.origin == fromSync {
+			l.wantSync = result.Err != nil
+		}
+	}
+}
+
+// adopt puts a new configuration into force.
+func (l *loop) adopt(ctx context.Context, next *config.Config) {
+	l.config.Store(next)
+	l.lookNow = true
+	l.journal.tell(ctx, msgConfigReloaded, "hash", next.Hash, "files", len(next.Files))
+	for _, warning := range next.Warnings {
+		l.journal.tell(ctx, msgProblem, "problem", warning.String())
+	}
+}
+
+// due does what the time asks for: the watchdog, a resync, the end of logind's
+// patience, a second try at the disk, and the machine's own wake.
+func (l *loop) due(ctx context.Context, now levels.Instant) error {
+	if l.options.WatchdogInterval > 0 && now >= l.pingAt {
+		if err := l.machine.Check(); err != nil {
+			l.journal.tell(ctx, msgCoreBroken, "cause", err.Error(), "state", l.machine.Describe())
+
+			return fmt.Errorf("run the agent: internal error: %w", err)
+		}
+		l.notify("WATCHDOG=1")
+		l.pingAt = now.Add(l.options.WatchdogInterval / 3)
+	}
+	if l.connected && now >= l.resyncAt {
+		l.lookNow = true
+	}
+	if l.lookNow && l.connected && !l.looking {
+		l.look()
+	}
+	if now >= l.retryAt {
+		l.retry(ctx, now)
+	}
+	l.deadline(ctx, now)
+	if l.wake != 0 && now >= l.wake {
+		l.push(levels.Ticked{})
+	}
+
+	return nil
+}
+
+// rearm sets the one timer to the earliest thing that is due.
+func (l *loop) rearm(now levels.Instant) {
+	next := now.Add(resyncIdle)
+	consider := func(at levels.Instant, counts bool) {
+		if counts && at < next {
+			next = at
+		}
+	}
+	consider(l.wake, l.wake != 0)
+	consider(l.pingAt, l.options.WatchdogInterval > 0)
+	consider(l.resyncAt, l.connected && !l.looking)
+	consider(l.retryAt, l.behind || l.unsaved)
+	consider(l.cutAt, l.announced && !l.released)
+	l.timer.Reset(max(0, next.Sub(now)))
+}
+
+// notify tells systemd; without it nobody listens.
+func (l *loop) notify(state string) {
+	if l.ports.Notify == nil {
+		return
+	}
+	if err := l.ports.Notify.Notify(state); err != nil {
+		l.problems.set("notify", "systemd does not hear the agent: "+err.Error())
+
+		return
+	}
+	l.problems.clear("notify")
+}
+
+// stop ends a planned stop: everything goes on without the agent.
+func (l *loop) stop(ctx context.Context) {
+	l.notify("STOPPING=1")
+	l.journal.tell(ctx, msgAgentStopping, "cause", fmt.Sprint(context.Cause(ctx)))
+	if err := l.snapshot(); err != nil {
+		l.journal.tell(ctx, msgProblem, "problem", err.Error())
+	}
+}

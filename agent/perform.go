@@ -1,0 +1,211 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// workSlack is what a work gets beyond the longest time limit of a participant;
+// the machine itself ends hung members long before.
+const workSlack = 10 * time.Minute
+
+// record does what must be on disk or in the journal before anybody is told,
+// and gathers the notices. The order is the machine's.
+func (l *loop) record(ctx context.Context, action levels.Action) {
+	switch action := action.(type) {
+	case levels.PersistQualified:
+		l.durable.Qualified = action.Qualified
+		l.saveDurable()
+	case levels.Invoke, levels.NotifyCanceled, levels.StartUnits, levels.StopUnits, levels.ReleaseRole, levels.LeaveCluster:
+		// perform starts them, after the publication.
+	case levels.TellSequenceFinished:
+		l.remember(ctx, action.Record)
+		l.tellFinished(ctx, action.Record)
+		l.notices = append(l.notices, action)
+	case levels.TellDropped:
+		l.journal.tell(ctx, msgDropped, "reason", action.Reason)
+	default:
+		l.tellNotice(ctx, action)
+		l.notices = append(l.notices, action)
+	}
+}
+
+// remember adds a finished run to the history, with the time of day.
+func (l *loop) remember(_ context.Context, record levels.RunRecord) {
+	now, wall := l.ports.Clock(), time.Now()
+	err := l.ports.Store.AppendHistory(HistoryEntry{
+		RunRecord: record, Incarnation: l.incarnation,
+		StartedAt: wall.Add(-now.Sub(record.Started)), EndedAt: wall.Add(-now.Sub(record.Ended)),
+	})
+	l.problems.check("history", err)
+	if record.Run > l.durable.Run {
+		l.durable.Run = record.Run
+		l.unsaved = true
+		l.saveDurable()
+	}
+}
+
+func (l *loop) tellFinished(ctx context.Context, record levels.RunRecord) {
+	kind := msgSequenceCompleted
+	if record.Outcome != "completed" {
+		kind = msgSequenceEnded
+	}
+	l.journal.tell(ctx, kind, "run", record.Run, "sequence", record.Sequence, "term", record.Term, "outcome", record.Outcome,
+		"reason", record.Reason, "duration", record.Ended.Sub(record.Started).Round(time.Millisecond))
+}
+
+// tellNotice writes one notice to the journal.
+func (l *loop) tellNotice(ctx context.Context, action levels.Action) {
+	tell := func(kind messageKind, fields ...any) { l.journal.tell(ctx, kind, fields...) }
+	switch a := action.(type) {
+	case levels.TellStateChanged:
+		tell(msgStateChanged, "state", a.State, "role", a.Role, "old_state", a.OldState, "old_role", a.OldRole)
+	case levels.TellSequenceStarted:
+		tell(msgSequenceStarted, "run", a.Run, "sequence", a.Sequence, "term", a.Term, "cause", a.Cause)
+	case levels.TellLevelReached:
+		tell(msgLevelReached, "run", a.Run, "sequence", a.Position.Sequence, "level", a.Position.Level)
+	case levels.TellFailed:
+		level := slog.LevelError
+		if a.Policy == levels.PolicyContinue {
+			level = slog.LevelWarn
+		}
+		p := a.Participant
+		l.journal.tellAt(ctx, msgComponentFailed, level, "run", a.Run, "component", p.Name, "kind", p.Kind,
+			"sequence", p.Position.Sequence, "level", p.Position.Level, "policy", a.Policy, "reason", p.Reason)
+	case levels.TellHeld:
+		tell(msgSequenceHeld, "run", a.Run, "sequence", a.Position.Sequence, "level", a.Position.Level, "reason", a.Reason)
+	case levels.TellWaiting:
+		tell(msgSequenceWaiting, "run", a.Run, "sequence", a.Position.Sequence, "level", a.Position.Level, "reason", a.Reason)
+	case levels.TellMasterReady:
+		tell(msgMasterReady, "node", a.Node, "term", a.Term)
+	case levels.TellQualified:
+		kind := msgNodeQualified
+		if !a.Qualified {
+			kind = msgNodeDisqualified
+		}
+		tell(kind, "node", a.Node)
+	case levels.TellOperationStarted:
+		tell(msgOperationStarted, operationFields(a.Operation)...)
+	case levels.TellOperationFinished:
+		kind := msgOperationFinished
+		if a.Operation.Result != levels.ResultDone {
+			kind = msgOperationFailed
+		}
+		tell(kind, operationFields(a.Operation)...)
+	case levels.TellTargetLost:
+		tell(msgTargetLost, "target", a.Target)
+	}
+}
+
+func operationFields(operation levels.OperationView) []any {
+	fields := []any{
+		"operation", operation.ID, "kind", operation.Kind, "by", operation.By,
+		"reason", operation.Reason, "result", operation.Result, "error", operation.Error,
+	}
+	if operation.Mode != levels.ModeNone {
+		fields = append(fields, "mode", operation.Mode)
+	}
+
+	return fields
+}
+
+// perform starts one action; what comes of it arrives as an event.
+func (l *loop) perform(now levels.Instant, action levels.Action) {
+	switch action := action.(type) {
+	case levels.Invoke:
+		l.invoke(now, action)
+	case levels.NotifyCanceled:
+		l.ports.Bus.NotifyCanceled(action)
+	case levels.StartUnits:
+		l.startUnits(now, action)
+	case levels.StopUnits:
+		units := l.ports.Units
+		l.work(l.workLimit(), func(ctx context.Context) message {
+			members, err := units.Stop(ctx, action)
+
+			return happened{levels.WorkFinished{Work: action.Work, Members: members, Err: errorText(err)}}
+		})
+	case levels.ReleaseRole:
+		cluster := l.cluster
+		l.work(lookTimeout, func(ctx context.Context) message {
+			return happened{levels.RoleReleased{Err: errorText(cluster.Release(ctx, action.To))}}
+		})
+	case levels.LeaveCluster:
+		l.leave(action)
+	default:
+		// record has told it already.
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+
+	return err.Error()
+}
+
+// invoke sends a callback. When the bus does not take it, the client is told
+// failed at once instead of after its time limit.
+func (l *loop) invoke(now levels.Instant, call levels.Invoke) {
+	err := l.mayAct(now, call.Position.Sequence == levels.Promote, "call a component")
+	if err == nil {
+		err = l.ports.Bus.Invoke(call)
+	}
+	if err != nil {
+		l.push(levels.CallbackDone{Tag: call.Tag, Client: call.Registration.Client, Message: "callback could not be sent: " + err.Error()})
+	}
+}
+
+// mayAct asks for the lease before what only a master may do.
+func (l *loop) mayAct(now levels.Instant, masterOnly bool, what string) error {
+	if masterOnly && l.view.Role == levels.RoleMaster && !l.cluster.MayAct(now) {
+		return fmt.Errorf("%s: the lease has run out", what)
+	}
+
+	return nil
+}
+
+func (l *loop) startUnits(now levels.Instant, order levels.StartUnits) {
+	group := order.Target.Group
+	masterOnly := group == levels.RoleMaster.String() || group == levels.Promote.String()
+	if err := l.mayAct(now, masterOnly, "start "+order.Target.String()); err != nil {
+		l.push(levels.WorkFinished{Work: order.Work, Err: err.Error()})
+
+		return
+	}
+	units, results := l.ports.Units, l.results
+	l.work(l.workLimit(), func(ctx context.Context) message {
+		members, err := units.Start(ctx, order, func(member levels.Member) {
+			select {
+			case results <- happened{levels.MemberSettled{Work: order.Work, Member: member}}:
+			case <-ctx.Done():
+			}
+		})
+
+		return happened{levels.WorkFinished{Work: order.Work, Members: members, Err: errorText(err)}}
+	})
+}
+
+// workLimit is longer than any participant may take: the machine ends hung
+// members itself, and this bound only keeps a work from staying for ever.
+func (l *loop) workLimit() time.Duration {
+	longest := time.Duration(0)
+	c := l.config.Load()
+	for _, sequence := range levels.Sequences() {
+		settings := c.Levels.Sequences[sequence]
+		longest = max(longest, settings.Timeout)
+		for _, level := range settings.Levels {
+			longest = max(longest, level.Timeout)
+		}
+	}
+	for _, component := range c.Levels.Components {
+		longest = max(longest, component.Timeout)
+	}
+
+	return longest + workSlack
+}

@@ -1,0 +1,124 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// publish makes the state of this turn visible, once, when it differs from the
+// one before or there is something to tell.
+func (l *loop) publish(ctx context.Context, now levels.Instant) {
+	view := l.machine.View()
+	next := l.makeStatus(now, view)
+	before := l.Agent.status.Load()
+	notices := l.notices
+	l.notices, l.view = nil, view
+	l.tellProblems(ctx, before, next)
+	if before != nil && len(notices) == 0 && sameStatus(before, next) {
+		return
+	}
+	l.Agent.status.Store(next)
+	l.ports.Bus.Publish(next, notices)
+	if text := statusLine(next); text != l.status {
+		l.status = text
+		l.notify("STATUS=" + text)
+	}
+}
+
+// sameStatus leaves the remaining lease out: it changes all the time and is
+// worth no signal.
+func sameStatus(a, b *Status) bool {
+	x, y := *a, *b
+	x.LeaseRemaining, y.LeaseRemaining = 0, 0
+
+	return reflect.DeepEqual(x, y)
+}
+
+func (l *loop) makeStatus(_ levels.Instant, view *levels.View) *Status {
+	observed := l.cluster.Observe()
+	c := l.config.Load()
+	l.explain(view)
+	_, changed := l.problems["reload"]
+	next := &Status{
+		View: *view, Version: l.options.Version, Quorate: observed.Quorate, LeaseRemaining: observed.LeaseRemaining,
+		Headless:   view.State == levels.StateUp && view.Master == "",
+		ConfigHash: c.Hash, NeedReload: changed, Problems: l.problems.list(),
+		Nodes: slices.Clone(observed.Nodes),
+	}
+	for i := range next.Nodes {
+		node := &next.Nodes[i]
+		if node.Self { // the machine knows this node best
+			node.State, node.Role, node.Term, node.Qualified = view.State, view.Role, view.Term, view.Qualified
+			if len(c.Nodes) == 1 {
+				node.Address = c.Nodes[0].Address
+			}
+		}
+	}
+
+	return next
+}
+
+// explain says why a node that could serve does not.
+func (l *loop) explain(view *levels.View) {
+	if view.State == levels.StateJoining && !view.Qualified && l.begun {
+		l.problems.set("joining", "this node is disqualified and no other can be master: init waits until \"cssc unlock\"")
+	} else {
+		l.problems.clear("joining")
+	}
+}
+
+// tellProblems writes each problem to the journal when it comes and when it goes.
+func (l *loop) tellProblems(ctx context.Context, before, next *Status) {
+	var old []string
+	if before != nil {
+		old = before.Problems
+	}
+	for _, problem := range next.Problems {
+		if !slices.Contains(old, problem) {
+			l.journal.tell(ctx, msgProblem, "problem", problem)
+		}
+	}
+	for _, problem := range old {
+		if !slices.Contains(next.Problems, problem) {
+			l.journal.tell(ctx, msgProblemSolved, "problem", problem)
+		}
+	}
+}
+
+// statusLine is what "systemctl status" shows.
+func statusLine(status *Status) string {
+	text := fmt.Sprintf("%s, %s", status.State, status.Role)
+	if status.Term > 0 {
+		text += fmt.Sprintf(" of term %d", status.Term)
+	}
+	switch run := status.Run; {
+	case run != nil && run.Reason != "":
+		text += fmt.Sprintf(", %s level %s %s: %s", run.Sequence, run.Level, run.Phase, run.Reason)
+	case run != nil:
+		text += fmt.Sprintf(", %s level %s %s", run.Sequence, run.Level, run.Phase)
+	case status.Ready:
+		text += ", init complete"
+	}
+
+	return text
+}
+
+// follow does what a turn has made necessary outside of the machine.
+func (l *loop) follow(ctx context.Context, now levels.Instant) {
+	if l.connected && !l.greeted {
+		l.greeted = true
+		l.greet()
+	}
+	quiet := l.view.Run == nil && len(l.queue) == 0
+	l.tidy(ctx, now, quiet)
+	l.tellCluster()
+	l.followShutdown(ctx)
+	if quiet && l.wantSync && l.open && l.view.State == levels.StateUp {
+		l.wantSync = false
+		l.pushFrom(fromSync, levels.SyncRequested{})
+	}
+}

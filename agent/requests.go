@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// Register asks for a callback.
+func (a *Agent) Register(ctx context.Context, registration levels.Registration) (levels.RegistrationID, error) {
+	result, err := a.ask(ctx, request{event: levels.Registered{Registration: registration}})
+
+	return levels.RegistrationID(result.ID), err
+}
+
+// Unregister takes one registration back.
+func (a *Agent) Unregister(ctx context.Context, client levels.ClientID, id levels.RegistrationID) error {
+	_, err := a.ask(ctx, request{event: levels.Unregistered{ID: id, Client: client}})
+
+	return err
+}
+
+// Done answers an invocation.
+func (a *Agent) Done(ctx context.Context, done levels.CallbackDone) error {
+	_, err := a.ask(ctx, request{event: done})
+
+	return err
+}
+
+// SubscribeCancellation asks for SequenceCanceled.
+func (a *Agent) SubscribeCancellation(ctx context.Context, client levels.ClientID) error {
+	_, err := a.ask(ctx, request{event: levels.CancellationSubscribed{Client: client}})
+
+	return err
+}
+
+// Operation begins an operation, or with DryRun returns what it would do.
+func (a *Agent) Operation(ctx context.Context, operation levels.OperationRequested) (levels.OperationID, []string, error) {
+	result, err := a.ask(ctx, request{event: operation})
+
+	return levels.OperationID(result.ID), result.Plan, err
+}
+
+// Retry invokes the failed participants of a held run again.
+func (a *Agent) Retry(ctx context.Context, sequence levels.Sequence) error {
+	_, err := a.ask(ctx, request{event: levels.RetryRequested{Sequence: sequence}})
+
+	return err
+}
+
+// Skip goes on without the failed participants of a held run.
+func (a *Agent) Skip(ctx context.Context, sequence levels.Sequence) error {
+	_, err := a.ask(ctx, request{event: levels.SkipRequested{Sequence: sequence}})
+
+	return err
+}
+
+// Abort ends a held run as failed.
+func (a *Agent) Abort(ctx context.Context, sequence levels.Sequence) error {
+	_, err := a.ask(ctx, request{event: levels.AbortRequested{Sequence: sequence}})
+
+	return err
+}
+
+// Sync starts what is missing at levels already reached.
+func (a *Agent) Sync(ctx context.Context) error {
+	_, err := a.ask(ctx, request{event: levels.SyncRequested{}})
+
+	return err
+}
+
+// Reload reads the configuration anew. A bad one gives levels.ErrInvalid with
+// every problem in the text, and the one in force stays.
+func (a *Agent) Reload(ctx context.Context) error {
+	next, err := a.load()
+	if err != nil {
+		a.journal.tell(ctx, msgConfigRefused, "error", err.Error())
+
+		return fmt.Errorf("reload: %w: the running configuration stays in force:\n%v", levels.ErrInvalid, err)
+	}
+	if err := a.options.Ports.Units.Reload(ctx); err != nil {
+		return fmt.Errorf("reload: make the targets anew: %w", err)
+	}
+	_, err = a.ask(ctx, request{event: levels.Configured{Config: next.Levels}, config: &next})
+
+	return err
+}
+
+// ClientVanished tells that a connection is gone.
+func (a *Agent) ClientVanished(client levels.ClientID) {
+	a.observe(levels.ClientVanished{Client: client})
+}
+
+// BusLost tells that the bus itself is gone.
+func (a *Agent) BusLost() { a.observe(levels.BusLost{}) }
+
+// History returns the newest runs first as JSON documents; limit 0 = all.
+func (a *Agent) History(_ context.Context, limit int) ([]string, error) {
+	entries, err := a.options.Ports.Store.History(limit)
+	if err != nil {
+		return nil, err
+	}
+	documents := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		body, err := json.Marshal(entry)
+		if err != nil {
+			return nil, fmt.Errorf("read the history: run %d: %w", entry.Run, err)
+		}
+		documents = append(documents, string(body))
+	}
+
+	return documents, nil
+}
+
+// ConfigValue answers one key of GetConfig; unknown ones give levels.ErrInvalid.
+// "levels.init" and the like give N, "timeout.init" µs, "on-failure.init" a word.
+func (a *Agent) ConfigValue(key string) (any, error) {
+	c := a.config.Load()
+	if c == nil {
+		return nil, fmt.Errorf("%w: the configuration is not read yet", levels.ErrTryAgain)
+	}
+	switch key {
+	case "node":
+		return string(c.Levels.Node), nil
+	case "cluster":
+		return c.Levels.Cluster, nil
+	case "channel":
+		return "org.cssc.Agent1.Manager", nil
+	case "event.master-ready":
+		return "MasterReady", nil
+	case "event.disqualified":
+		return "NodeDisqualified", nil
+	case "event.qualified":
+		return "NodeQualified", nil
+	case "config-hash":
+		return c.Hash, nil
+	case "shutdown.timeout":
+		return uint64(c.Shutdown.Timeout.Microseconds()), nil
+	case "shutdown.emergency":
+		return uint64(c.Shutdown.Emergency.Microseconds()), nil
+	}
+	group, word, found := strings.Cut(key, ".")
+	sequence, err := levels.ParseSequence(word)
+	if !found || err != nil {
+		return nil, fmt.Errorf("%w: no configuration value %q", levels.ErrInvalid, key)
+	}
+	settings := c.Levels.Sequences[sequence]
+	switch group {
+	case "levels":
+		return int32(settings.Ladder.Top), nil
+	case "timeout":
+		return uint64(settings.Timeout.Microseconds()), nil
+	case "on-failure":
+		return settings.OnFailure.String(), nil
+	default:
+		return nil, fmt.Errorf("%w: no configuration value %q", levels.ErrInvalid, key)
+	}
+}

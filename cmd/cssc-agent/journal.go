@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/journal"
+
+	"github.com/cssc-ha/cssc/agent"
+)
+
+const (
+	queueSize    = 1024
+	flushTimeout = time.Second
+)
+
+// logHandler returns the handler of all messages and a function that waits until
+// what was written has gone out. Under systemd that is the journal, elsewhere text.
+func logHandler(ctx context.Context, level slog.Leveler, text io.Writer) (slog.Handler, func()) {
+	if stream, err := journal.StderrIsJournalStream(); err != nil || !stream || !journal.Enabled() {
+		return slog.NewTextHandler(text, &slog.HandlerOptions{Level: level}), func() {}
+	}
+	queue := newJournalQueue()
+	go queue.run(ctx)
+
+	return agent.NewJournalHandler(level, queue.put), queue.flush
+}
+
+// entry is one journal message on its way; done marks the end of a flush.
+type entry struct {
+	priority int
+	message  string
+	fields   map[string]string
+	done     chan struct{}
+}
+
+// journalQueue keeps a journal that takes nothing from holding up the owner loop.
+type journalQueue struct {
+	// entries is closed by nobody; its capacity is what a stalled journal costs.
+	entries chan entry
+	dropped atomic.Int64
+}
+
+func newJournalQueue() *journalQueue {
+	return &journalQueue{entries: make(chan entry, queueSize)}
+}
+
+// put never blocks: when the journal does not keep up, messages are counted and lost.
+func (q *journalQueue) put(priority int, message string, fields map[string]string) error {
+	select {
+	case q.entries <- entry{priority: priority, message: message, fields: fields}:
+		return nil
+	default:
+		q.dropped.Add(1)
+
+		return fmt.Errorf("the journal takes no messages, %d are lost", q.dropped.Load())
+	}
+}
+
+// run sends until ctx ends. The context outlives the flush.
+func (q *journalQueue) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case next := <-q.entries:
+			if next.done != nil {
+				close(next.done)
+
+				continue
+			}
+			if n := q.dropped.Swap(0); n > 0 {
+				_ = journal.Send(fmt.Sprintf("%d messages were lost: the journal did not take them", n), journal.PriWarning, nil)
+			}
+			_ = journal.Send(next.message, journal.Priority(next.priority), next.fields)
+		}
+	}
+}
+
+// flush waits until all that was put has been sent, for a second at the longest.
+func (q *journalQueue) flush() {
+	done := make(chan struct{})
+	limit := time.NewTimer(flushTimeout)
+	defer limit.Stop()
+	select {
+	case q.entries <- entry{done: done}:
+	case <-limit.C:
+		return
+	}
+	select {
+	case <-done:
+	case <-limit.C:
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 )
@@ -55,12 +54,12 @@ func (l *Lab) MakeNode(ctx context.Context, config NodeConfig) (*Node, error) {
 	if config.Suite == "" {
 		config.Suite = Bookworm
 	}
-	layers, err := Prepare(ctx, config.Suite, config.Polkit)
+	base, err := Prepare(ctx, config.Suite, config.Polkit)
 	if err != nil {
 		return nil, err
 	}
 	node := l.addNode(config)
-	if err := node.build(layers); err != nil {
+	if err := node.build(base); err != nil {
 		return nil, err
 	}
 
@@ -85,14 +84,14 @@ func (l *Lab) addNode(config NodeConfig) *Node {
 	return node
 }
 
-func (n *Node) build(layers []string) error {
+func (n *Node) build(base string) error {
 	upper, work := filepath.Join(n.folder, "upper"), filepath.Join(n.folder, "work")
 	for _, folder := range []string{upper, work, n.Root(), n.group} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return err
 		}
 	}
-	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", strings.Join(layers, ":"), upper, work)
+	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", base, upper, work)
 	if err := syscall.Mount("overlay", n.Root(), "overlay", 0, options); err != nil {
 		return fmt.Errorf("mount overlay on %s: %w", n.Root(), err)
 	}

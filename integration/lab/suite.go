@@ -33,19 +33,17 @@ func CacheFolder() string {
 	return "/var/cache/cssc-lab"
 }
 
-// Prepare makes the suite's root file system, and the layer with polkit over it, unless
-// they are cached, and returns the layers, upper one first. Several processes may call it
-// at once; one makes, the others wait.
-func Prepare(ctx context.Context, suite string, polkit bool) ([]string, error) {
+// Prepare makes the suite's root file system, or the one with polkit, unless it is cached,
+// and returns its folder. Several processes may call it at once; one makes, the others wait.
+func Prepare(ctx context.Context, suite string, polkit bool) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, makeLimit)
 	defer cancel()
 	base, err := cached(ctx, suite, func(into string) error { return makeBase(ctx, suite, into) })
 	if err != nil || !polkit {
-		return []string{base}, err
+		return base, err
 	}
-	layer, err := cached(ctx, suite+"-polkit", func(into string) error { return makePolkit(ctx, base, into) })
 
-	return []string{layer, base}, err
+	return cached(ctx, suite+"-with-polkit", func(into string) error { return makePolkit(ctx, base, into) })
 }
 
 // cached returns the folder of that name in the cache, made by build under a temporary
@@ -90,25 +88,14 @@ func makeBase(ctx context.Context, suite, into string) error {
 	return emptyArchives(into)
 }
 
-// makePolkit installs polkitd into the finished base: debootstrap cannot configure it.
+// makePolkit installs polkitd into a copy of the finished base: debootstrap cannot configure
+// it. A copy and not an overlay, whose upper layer may not lie on an overlay: the cache may.
 func makePolkit(ctx context.Context, base, into string) error {
-	work, root := into+".work", into+".root"
-	for _, folder := range []string{work, root, into} {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return err
-		}
-	}
-	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", base, into, work)
-	if err := syscall.Mount("overlay", root, "overlay", 0, options); err != nil {
-		return fmt.Errorf("mount overlay: %w", err)
-	}
-	err := installPolkit(ctx, root)
-	unmounted := syscall.Unmount(root, 0)
-	if err = errors.Join(err, unmounted, os.RemoveAll(work)); err != nil {
+	if err := command(ctx, "cp", "-a", base, into); err != nil {
 		return err
 	}
 
-	return os.Remove(root)
+	return installPolkit(ctx, into)
 }
 
 func installPolkit(ctx context.Context, root string) error {

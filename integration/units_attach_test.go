@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cssc-ha/cssc/integration/lab"
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/units"
 )
@@ -16,7 +17,7 @@ import (
 // distribution enables elsewhere, one without [Install], a template's instance, a socket.
 func TestAttachAndDetach(t *testing.T) {
 	t.Parallel()
-	for _, suite := range bothSuites() {
+	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			n := newUnitsNode(t, suite, map[string]string{

@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -27,9 +28,6 @@ type unitsNode struct {
 	*lab.Node
 	driver *units.Driver
 }
-
-// bothSuites is where every behaviour of systemd is tried: 252 and 257.
-func bothSuites() []string { return []string{lab.Bookworm, lab.Trixie} }
 
 // newUnitsNode makes a node that is not booted, with the generator, a unit in the
 // agent's place and the given files.
@@ -154,17 +152,13 @@ func (n *unitsNode) show(t *testing.T, unit, property string) string {
 // eventually polls a truth of the node that has no event, for a bounded time.
 func eventually(t *testing.T, what string, truth func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(unitsLimit)
-	defer deadline.Stop()
-	poll := time.NewTicker(50 * time.Millisecond)
-	defer poll.Stop()
-	for !truth() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("not within %v: %s", unitsLimit, what)
-		case <-poll.C:
+	lab.Eventually(t, unitsLimit, what, func() error {
+		if !truth() {
+			return errors.New("not so")
 		}
-	}
+
+		return nil
+	})
 }
 
 func initLevel(level levels.Level) levels.Target {

@@ -22,7 +22,7 @@ func levelOf(line string) string { return line[strings.LastIndexByte(line, ' ')+
 // empty when its turn was and got a member later breaks nothing.
 func TestSystemdAloneStopsInReverse(t *testing.T) {
 	t.Parallel()
-	for _, suite := range bothSuites() {
+	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{}
@@ -83,7 +83,7 @@ func TestSystemdAloneStopsInReverse(t *testing.T) {
 // level 5: systemd must not be left with a cycle, neither at boot nor at shutdown.
 func TestContradictingOrderIsLeftOutLoudly(t *testing.T) {
 	t.Parallel()
-	for _, suite := range bothSuites() {
+	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{
@@ -126,7 +126,7 @@ func TestContradictingOrderIsLeftOutLoudly(t *testing.T) {
 // the default ones, loudly, when the configuration cannot be read.
 func TestGeneratorAtBootAndWithBadConfiguration(t *testing.T) {
 	t.Parallel()
-	for _, suite := range bothSuites() {
+	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			n := newUnitsNode(t, suite, map[string]string{"/etc/cssc/cssc.toml": "[sequence.init]\nlevels = 2\n"})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cssc-ha/cssc/integration/lab"
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/units"
 )
@@ -162,7 +163,7 @@ func unitsRows() []unitsRow {
 // level of its own on one node of each suite.
 func TestLevelJobTable(t *testing.T) {
 	t.Parallel()
-	for _, suite := range bothSuites() {
+	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{"/etc/cssc/cssc.toml": "[sequence.init]\nlevels = 60\n"}

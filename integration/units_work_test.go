@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cssc-ha/cssc/integration/lab"
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/units"
 )
@@ -87,7 +88,7 @@ func wantOutcome(t *testing.T, members map[string]levels.Member, unit string, ou
 // while a level is on its way: the member runs once, and the driver tells its end.
 func TestWorkSurvivesWhatHappensToSystemd(t *testing.T) {
 	t.Parallel()
-	for _, suite := range bothSuites() {
+	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{}
@@ -132,7 +133,7 @@ func TestWorkSurvivesWhatHappensToSystemd(t *testing.T) {
 // the request was made, while it runs and after it has ended.
 func TestResumeStartsNothingTwice(t *testing.T) {
 	t.Parallel()
-	for _, suite := range bothSuites() {
+	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{
@@ -200,7 +201,7 @@ func TestResumeStartsNothingTwice(t *testing.T) {
 // other member.
 func TestRetryAndSyncStartOnlyTheUnitsNamed(t *testing.T) {
 	t.Parallel()
-	for _, suite := range bothSuites() {
+	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{
@@ -234,7 +235,7 @@ func TestRetryAndSyncStartOnlyTheUnitsNamed(t *testing.T) {
 // TestStopWaitsKeepsAndKills stops what is running, what hangs and what must stay.
 func TestStopWaitsKeepsAndKills(t *testing.T) {
 	t.Parallel()
-	for _, suite := range bothSuites() {
+	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			master, vice := levels.RoleTarget(levels.RoleMaster, 2), levels.RoleTarget(levels.RoleVice, 2)
@@ -297,7 +298,7 @@ func TestStopWaitsKeepsAndKills(t *testing.T) {
 // TestLostTargetIsNoticed isolates another target behind the driver's back.
 func TestLostTargetIsNoticed(t *testing.T) {
 	t.Parallel()
-	for _, suite := range bothSuites() {
+	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{"a.service": oneshot("true", "RemainAfterExit=yes")}

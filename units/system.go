@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -70,8 +71,9 @@ func (s *System) Run(ctx context.Context) error {
 }
 
 // ShutdownAnnounced receives the kind of ending when logind prepares for shutdown.
-// Capacity 1, never closed. The logind of systemd 252 does not say which kind: unless the
-// shutdown was scheduled it reads as reboot; logind carries out the right one.
+// Capacity 1, never closed. The logind of systemd 252 announces without the kind, and it
+// is asked for it; without an answer within a second it is taken for a reboot. Whatever is
+// told, logind carries out the right one.
 func (s *System) ShutdownAnnounced() <-chan levels.Mode { return s.announced }
 
 // heard takes a signal of logind; wrong types are nothing.
@@ -170,22 +172,11 @@ func (s *System) Window(ctx context.Context) (time.Duration, error) {
 	}
 	usec, err := loginProperty[uint64](ctx, session, "InhibitDelayMaxUSec")
 
-	return time.Duration(min(usec, uint64(1<<62/time.Microsecond))) * time.Microsecond, err
+	return time.Duration(min(usec, uint64(math.MaxInt64/time.Microsecond))) * time.Microsecond, err
 }
 
 func loginProperty[T any](ctx context.Context, s *session, name string) (T, error) {
-	var zero T
-	var answer dbus.Variant
-	err := s.call(ctx, login(), propertiesGet, loginManager, name).Store(&answer)
-	if err != nil {
-		return zero, fmt.Errorf("ask logind for %s: %w", name, err)
-	}
-	value, ok := answer.Value().(T)
-	if !ok {
-		return zero, fmt.Errorf("ask logind for %s: answer of type %s, want %T", name, answer.Signature(), zero)
-	}
-
-	return value, nil
+	return property[T](ctx, s, login(), loginManager, name)
 }
 
 // Inhibit takes the delay inhibitor and holds it until Release, over a restart of

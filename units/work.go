@@ -202,11 +202,15 @@ func (w *work) look(ctx context.Context, s *session, all bool, judge func(p *par
 		if p.settled || st == nil {
 			continue
 		}
-		// The end of a job is heard before a state without that job is read.
+		// The end of a job is heard before a state without that job is read. A state that
+		// still has the job is from before its end, even when that was heard meanwhile:
+		// then wake is set and the state is read again.
 		result, ended := w.board.result(p.job)
-		if ended || st.atRest() {
+		switch {
+		case p.job != 0 && st.job == p.job:
+		case ended || st.atRest():
 			judge(p, st, result)
-		} else if p.job == 0 {
+		case p.job == 0:
 			p.job = st.job
 		}
 	}

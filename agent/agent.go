@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// inboxSize bounds the requests that wait; one more is told ErrBusy.
+	// The inbox: inboxSize bounds the requests that wait; one more is told ErrBusy.
 	inboxSize = 1024
-	// resultsSize lets the results of a level's works arrive without waiting in line.
+	// The results: resultsSize lets the results of a level's works arrive without waiting in line.
 	resultsSize = 256
 )
 

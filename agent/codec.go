@@ -11,13 +11,27 @@ import (
 // eventPrototypes lists every event once; its name in the log is its type's.
 func eventPrototypes() []levels.Event {
 	return []levels.Event{
-		levels.RoleChanged{}, levels.MasterProgress{},
-		levels.Registered{}, levels.Unregistered{}, levels.CallbackDone{},
-		levels.CancellationSubscribed{}, levels.ClientVanished{}, levels.BusLost{},
-		levels.MembersObserved{}, levels.MemberSettled{}, levels.WorkFinished{}, levels.TargetLost{},
-		levels.OperationRequested{}, levels.RetryRequested{}, levels.SkipRequested{},
-		levels.AbortRequested{}, levels.SyncRequested{},
-		levels.Configured{}, levels.RoleReleased{}, levels.Ticked{}, levels.Resumed{},
+		levels.RoleChanged{},
+		levels.MasterProgress{},
+		levels.Registered{},
+		levels.Unregistered{},
+		levels.CallbackDone{},
+		levels.CancellationSubscribed{},
+		levels.ClientVanished{},
+		levels.BusLost{},
+		levels.MembersObserved{},
+		levels.MemberSettled{},
+		levels.WorkFinished{},
+		levels.TargetLost{},
+		levels.OperationRequested{},
+		levels.RetryRequested{},
+		levels.SkipRequested{},
+		levels.AbortRequested{},
+		levels.SyncRequested{},
+		levels.Configured{},
+		levels.RoleReleased{},
+		levels.Ticked{},
+		levels.Resumed{},
 	}
 }
 
@@ -47,11 +61,11 @@ type logRecord struct {
 func (c *codec) normal(event levels.Event) (levels.Event, error) {
 	body, err := json.Marshal(event)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", levels.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %s", levels.ErrInvalid, err.Error())
 	}
 	same, err := c.decodeBody(reflect.TypeOf(event).Name(), body)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", levels.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %s", levels.ErrInvalid, err.Error())
 	}
 
 	return same, nil
@@ -87,7 +101,7 @@ func (c *codec) decodeBody(kind string, body []byte) (levels.Event, error) {
 	if err := json.Unmarshal(body, value.Interface()); err != nil {
 		return nil, err
 	}
-	event, ok := value.Elem().Interface().(levels.Event)
+	event, ok := reflect.TypeAssert[levels.Event](value.Elem())
 	if !ok {
 		return nil, fmt.Errorf("event kind %q is no event", kind)
 	}

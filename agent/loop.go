@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// maxBatch bounds what one turn takes out of the inbox.
+	// A turn: maxBatch bounds what one turn takes out of the inbox.
 	maxBatch = 1024
-	// maxCascade bounds how often a turn may cause another one without waiting.
+	// A cascade: maxCascade bounds how often a turn may cause another one without waiting.
 	maxCascade = 10_000
 
 	resyncBusy = time.Second
 	resyncIdle = 30 * time.Second
-	// retryPause is how long a file that cannot be written is left alone.
+	// A pause: retryPause is how long a file that cannot be written is left alone.
 	retryPause = time.Second
-	// lookTimeout bounds one look at systemd, logind and the bus.
+	// A look: lookTimeout bounds one look at systemd, logind and the bus.
 	lookTimeout = 15 * time.Second
-	// askTimeout bounds what one of them may take of it.
+	// A question: askTimeout bounds what one of them may take of it.
 	askTimeout = 5 * time.Second
 )
 
@@ -48,11 +48,11 @@ type pending struct {
 type message interface{ message() }
 
 type (
-	// happened carries the event that a work ended with.
+	// A happened carries the event that a work ended with.
 	happened struct{ event levels.Event }
-	// looked carries what a look at the world has found.
+	// A looked carries what a look at the world has found.
 	looked struct{ sight sight }
-	// told ends a SetQualified, a Join or a release of the inhibitor.
+	// A told ends a SetQualified, a Join or a release of the inhibitor.
 	told struct {
 		what string
 		err  error

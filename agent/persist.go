@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// snapshotEvery bounds the log that a restart has to replay.
+	// A snapshot: snapshotEvery bounds the log that a restart has to replay.
 	snapshotEvery = 4096
-	// snapshotIdle is when a quiet moment is used for it.
+	// At idle: snapshotIdle is when a quiet moment is used for it.
 	snapshotIdle = 256
 )
 
@@ -38,7 +38,7 @@ func (l *loop) persist(ctx context.Context, now levels.Instant, batch []pending)
 	if err != nil {
 		l.runProblem(ctx, err)
 
-		return fmt.Errorf("%w: nothing can be saved: %v; make room in /run, then ask again", levels.ErrTryAgain, err)
+		return fmt.Errorf("%w: nothing can be saved: %s; make room in /run, then ask again", levels.ErrTryAgain, err.Error())
 	}
 
 	return nil

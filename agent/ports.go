@@ -8,7 +8,7 @@ import (
 )
 
 // Units drives systemd. Implementations are safe for concurrent use; every call
-// ends when ctx does. units.Driver satisfies it.
+// ends when ctx does. The Driver of package units satisfies it.
 type Units interface {
 	// Members lists the units that each non-empty level target wants.
 	Members(ctx context.Context) (map[levels.Target][]string, error)
@@ -26,8 +26,8 @@ type Units interface {
 	Reload(ctx context.Context) error
 }
 
-// System is the operating system under the agent: logind and PID 1.
-// units.System satisfies it.
+// System is the operating system under the agent: logind and PID 1. The System
+// of package units satisfies it.
 type System interface {
 	// PreparingForShutdown says whether a shutdown is under way.
 	PreparingForShutdown(ctx context.Context) (bool, error)
@@ -74,8 +74,8 @@ type Observation struct {
 	LeaseRemaining time.Duration
 }
 
-// Bus delivers to clients and publishes. dbusapi.Server satisfies it through the
-// wiring in cmd/cssc-agent. No call blocks: each has a bounded queue behind it.
+// Bus delivers to clients and publishes. The Server of package dbusapi satisfies it
+// through the wiring in cmd/cssc-agent. No call blocks: each has a bounded queue behind it.
 type Bus interface {
 	Invoke(call levels.Invoke) error
 	NotifyCanceled(notice levels.NotifyCanceled)

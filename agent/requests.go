@@ -79,7 +79,7 @@ func (a *Agent) Reload(ctx context.Context) error {
 	if err != nil {
 		a.journal.tell(ctx, msgConfigRefused, "error", err.Error())
 
-		return fmt.Errorf("reload: %w: the running configuration stays in force:\n%v", levels.ErrInvalid, err)
+		return fmt.Errorf("reload: %w: the running configuration stays in force:\n%s", levels.ErrInvalid, err.Error())
 	}
 	if err := a.options.Ports.Units.Reload(ctx); err != nil {
 		return fmt.Errorf("reload: make the targets anew: %w", err)

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// defaultWindow is logind's own InhibitDelayMaxSec, when it could not be read.
+	// The window: defaultWindow is logind's own InhibitDelayMaxSec, when it could not be read.
 	defaultWindow = 5 * time.Second
-	// leaveTimeout bounds the farewell to the cluster; the peers notice anyway.
+	// A farewell: leaveTimeout bounds the farewell to the cluster; the peers notice anyway.
 	leaveTimeout = 5 * time.Second
-	// endTimeout bounds the whole escalation of an ending.
+	// An ending: endTimeout bounds the whole escalation of an ending.
 	endTimeout = 5 * time.Minute
 )
 

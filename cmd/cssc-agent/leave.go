@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// emergencyDefault is used when the agent does not tell its own.
+	// The budget: emergencyDefault is used when the agent does not tell its own.
 	emergencyDefault = 45 * time.Second
-	// askTimeout bounds the questions before the wait.
+	// A question: askTimeout bounds the questions before the wait.
 	askTimeout = 5 * time.Second
 )
 

@@ -12,7 +12,7 @@ import (
 )
 
 // version is overwritten by the linker.
-var version = "devel" //nolint:gochecknoglobals // set by the linker
+var version = "devel"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)

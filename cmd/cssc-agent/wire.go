@@ -23,9 +23,9 @@ import (
 )
 
 const (
-	// memoryGoal makes the collector work before the process grows beyond 20 MB resident.
+	// A goal: memoryGoal makes the collector work before the process grows beyond 20 MB resident.
 	memoryGoal = 12 << 20
-	// tagBits keeps tags below 2^53, so that every JSON reader can hold them.
+	// Numbers: tagBits keeps tags below 2^53, so that every JSON reader can hold them.
 	tagBits = 48
 )
 

@@ -82,7 +82,7 @@ type (
 
 // Actions that tell: they become signals, journal entries and history.
 type (
-	// TellStateChanged: NodeState or role in the view changed.
+	// TellStateChanged says that NodeState or role in the view changed.
 	TellStateChanged struct {
 		State    NodeState
 		Role     Role
@@ -109,24 +109,24 @@ type (
 		Participant Participant
 		Policy      Policy
 	}
-	// TellHeld: the run waits for an operator or for the failed component.
+	// TellHeld says that the run waits for an operator or for the failed component.
 	TellHeld struct {
 		Run      RunNumber
 		Position Position
 		Reason   string
 	}
-	// TellWaiting: the run waits for the gate or for a required component.
+	// TellWaiting says that the run waits for the gate or for a required component.
 	TellWaiting struct {
 		Run      RunNumber
 		Position Position
 		Reason   string
 	}
-	// TellMasterReady: this node is the master and its last init or promote level is reached.
+	// TellMasterReady says that this node is the master and its last init or promote level is reached.
 	TellMasterReady struct {
 		Node NodeID
 		Term Term
 	}
-	// TellQualified: qualify (or disqualify) completed here.
+	// TellQualified says that qualify (or disqualify) completed here.
 	TellQualified struct {
 		Node      NodeID
 		Qualified bool
@@ -135,9 +135,9 @@ type (
 	TellOperationStarted struct{ Operation OperationView }
 	// TellOperationFinished closes it.
 	TellOperationFinished struct{ Operation OperationView }
-	// TellTargetLost: an operator took a level down behind our back.
+	// TellTargetLost says that an operator took a level down behind our back.
 	TellTargetLost struct{ Target Target }
-	// TellDropped: something was ignored that should not have happened; for the journal.
+	// TellDropped names something that was ignored and should not have happened; for the journal.
 	TellDropped struct{ Reason string }
 )
 

@@ -3,8 +3,8 @@ package levels
 import "slices"
 
 // cancel makes the run come to rest: open invocations become void, members being
-// started are stopped, what is being stopped goes on. ending is the outcome that
-// the run will have.
+// started are stopped, what is being stopped goes on. The run will have the
+// outcome ending.
 func (m *Machine) cancel(ending, reason string) {
 	run := m.s.Run
 	if run.Phase == PhaseCancelling {

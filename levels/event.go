@@ -52,9 +52,9 @@ type (
 	}
 	// CancellationSubscribed asks for SequenceCanceled; once per client.
 	CancellationSubscribed struct{ Client ClientID }
-	// ClientVanished: the connection is gone, and with it its registrations.
+	// ClientVanished says that the connection is gone, and with it its registrations.
 	ClientVanished struct{ Client ClientID }
-	// BusLost: the bus is gone; every client is, but each is expected back. Open
+	// BusLost says that the bus is gone; every client is, but each is expected back. Open
 	// invocations wait, within their time limit, for the component to register anew.
 	BusLost struct{}
 )
@@ -76,7 +76,7 @@ type (
 		Members []Member
 		Err     string
 	}
-	// TargetLost: a lasting target went down without our doing.
+	// TargetLost says that a lasting target went down without our doing.
 	TargetLost struct{ Target Target }
 )
 

@@ -145,12 +145,7 @@ func runAllowed(sequence Sequence, state NodeState) bool {
 
 func (m *Machine) checkParts(test func(string, bool)) {
 	run := m.s.Run
-	works := map[WorkID]bool{}
-	freshWork := true
-	for _, work := range run.Works {
-		freshWork = freshWork && !works[work.ID] && work.ID != 0 && work.ID < m.s.NextWork
-		works[work.ID] = true
-	}
+	works := m.checkWorks(test)
 	tags := map[Tag]bool{}
 	once, fresh, awaits, known, failed := true, true, true, true, false
 	for i := range run.Parts {
@@ -170,8 +165,18 @@ func (m *Machine) checkParts(test func(string, bool)) {
 	test("void-after-cancel", run.Phase != PhaseCancelling || len(tags) == 0)
 	test("busy-awaits", awaits)
 	test("work-known", known)
-	test("work-fresh", freshWork)
 	test("held-failed", run.Phase != PhaseHeld || failed && m.busy == 0 && len(run.Works) == 0)
+}
+
+func (m *Machine) checkWorks(test func(string, bool)) map[WorkID]bool {
+	works, fresh := map[WorkID]bool{}, true
+	for _, work := range m.s.Run.Works {
+		fresh = fresh && !works[work.ID] && work.ID != 0 && work.ID < m.s.NextWork
+		works[work.ID] = true
+	}
+	test("work-fresh", fresh)
+
+	return works
 }
 
 // checkIndex rebuilds what is derived and compares.

@@ -60,8 +60,8 @@ type Ladder struct {
 // Len counts the levels, Last included.
 func (d Ladder) Len() int { return int(d.Top) + 2 }
 
-// Index returns the place of l counted from 0, Last being Len()-1. ok is false
-// when the ladder has no such level.
+// Index returns the place of l counted from 0, Last being Len()-1, and
+// whether the ladder has such a level.
 func (d Ladder) Index(l Level) (index int, ok bool) {
 	switch {
 	case l == Last:

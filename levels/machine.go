@@ -74,14 +74,14 @@ type memberPart struct {
 }
 
 const (
-	// grace bounds a second attempt: asking a hung member to stop, killing it, and a
+	// A grace bounds a second attempt: asking a hung member to stop, killing it, and a
 	// resumed invocation whose time ran out while nobody looked.
 	grace = 10 * time.Second
-	// releaseTimeout bounds the wait for RoleReleased.
+	// The releaseTimeout bounds the wait for RoleReleased.
 	releaseTimeout = 30 * time.Second
-	// keptOperations is how many ended operations the view shows.
+	// As many ended operations as keptOperations are shown in the view.
 	keptOperations = 32
-	// maxRounds bounds one step. 6 sequences of 101 levels with 210 stages at the most.
+	// A step ends within maxRounds: 6 sequences of 101 levels with 210 stages at the most.
 	maxRounds = 200_000
 )
 
@@ -108,8 +108,8 @@ func New(start Start) *Machine {
 // Restore returns the machine that Save was called on: every later step gives
 // what it would have given there. It goes on with the configuration that was
 // saved, so that the events since can be replayed; when the present one differs,
-// the owner sends Configured after the replay. config is used when saved has no
-// configuration. Damage that breaks an invariant is refused, naming it.
+// the owner sends Configured after the replay. The argument counts only when saved
+// has no configuration. Damage that breaks an invariant is refused, naming it.
 func Restore(config Config, saved Saved) (*Machine, error) {
 	if saved.Config.Node == "" {
 		saved.Config = config

@@ -70,6 +70,9 @@ func (m *Machine) join(running *OperationState, ev OperationRequested) {
 	}
 	m.out.ID = uint64(running.ID)
 	if run := m.s.Run; run != nil && run.Op == running.ID {
+		if run.WaitUntil != 0 {
+			run.WaitUntil = m.now
+		}
 		m.reapply()
 	}
 }

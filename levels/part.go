@@ -180,7 +180,7 @@ func (m *Machine) policyOf(part *Part) Policy {
 }
 
 // configuredPolicy looks at component, level, registration and sequence, in this
-// order. own says that it is not the sequence's default.
+// order, and says whether it is its own, not the sequence's default.
 func (m *Machine) configuredPolicy(part *Part) (policy Policy, own bool) {
 	sequence := m.s.Config.Sequences[m.s.Run.Sequence]
 	for _, policy := range []Policy{

@@ -248,14 +248,20 @@ func (m *Machine) pointless() string {
 // run one line for each level that has something to do.
 func (m *Machine) outline(op *OperationState) []string {
 	var lines []string
-	if run := m.s.Run; run != nil && op.Kind != OperationQualify {
-		lines = append(lines, fmt.Sprintf("cancel %v at level %v", run.Sequence, run.level()))
+	steps := m.operationPlan(op)
+	if run := m.s.Run; run != nil {
+		first := "wait for the end of"
+		if op.Kind == OperationShutdown || len(steps) > 0 && steps[0].sequence.Outranks(run.Sequence) {
+			first = "cancel"
+		}
+		lines = append(lines, fmt.Sprintf("%s %v at level %v", first, run.Sequence, run.level()))
 	}
-	for _, st := range m.operationPlan(op) {
+	stopped := map[Target]bool{}
+	for _, st := range steps {
 		switch st.kind {
 		case stepRun:
 			lines = append(lines, fmt.Sprintf("%v (%v → %v)", st.sequence, st.from, st.to))
-			lines = append(lines, m.outlineRun(m.draft(st))...)
+			lines = append(lines, m.outlineRun(m.draft(st), stopped)...)
 		case stepRelease:
 			lines = append(lines, strings.TrimSpace("release the role "+string(st.node)))
 		case stepPersist:
@@ -285,12 +291,18 @@ func endingLine(mode Mode) string {
 	}
 }
 
-func (m *Machine) outlineRun(run *RunState) []string {
+func (m *Machine) outlineRun(run *RunState, stopped map[Target]bool) []string {
 	var lines []string
 	for index := range run.Ladder.Len() {
 		level := run.Ladder.At(index)
 		var does []string
 		for _, stage := range m.stages(run, index) {
+			if stage.Do == StageStop {
+				if stopped[stage.Target] || !m.maybeUp(stage.Target) {
+					continue
+				}
+				stopped[stage.Target] = true
+			}
 			does = append(does, m.outlineStage(Position{run.Sequence, level}, stage)...)
 		}
 		if len(does) > 0 {

@@ -91,9 +91,10 @@ func (m *Machine) act(stage Stage) {
 			m.startWork(stage.Target, units, nil)
 		}
 	case StageStop:
+		maybe := m.maybeUp(stage.Target)
 		delete(m.up, stage.Target)
 		delete(m.lost, stage.Target)
-		if len(m.members[stage.Target]) > 0 {
+		if maybe && len(m.members[stage.Target]) > 0 {
 			run.Phase, run.Reason = PhaseStopping, ""
 			m.stopWork(stage.Target, Work{Target: stage.Target, Keep: m.roleTargets(stage.Keep), Kill: run.Fenced})
 		}
@@ -101,6 +102,12 @@ func (m *Machine) act(stage Stage) {
 		run.Phase, run.Reason = PhaseStopping, ""
 		m.stopWork(Target{}, Work{Units: stage.Units, Kill: run.Fenced})
 	}
+}
+
+// maybeUp says whether a target has to be stopped. Those of init may be up without
+// our knowledge, from a life whose state was lost.
+func (m *Machine) maybeUp(target Target) bool {
+	return m.up[target] || target.Group == Init.String() || target == ReadyTarget()
 }
 
 // invokeAll asks every callback at the position and starts the sequence's target.
@@ -185,7 +192,7 @@ func (m *Machine) waiting() bool {
 	} else if limit := m.waitLimit(); run.WaitUntil == 0 && len(run.Missing) == 0 && limit > 0 {
 		run.WaitUntil = m.now.Add(limit)
 	}
-	reason := ""
+	var reason string
 	if len(missing) > 0 && run.WaitUntil != 0 && m.now < run.WaitUntil {
 		reason = fmt.Sprintf("component %s has not registered", missing[0])
 		if len(missing) > 1 {

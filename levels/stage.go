@@ -139,28 +139,8 @@ func (m *Machine) shutStages(run *RunState, index int) []Stage {
 			stop(PlainTarget(role.String()))
 		}
 	}
-	mirror, low := run.InitLadder.Len()-1-index, run.InitLadder.Len()-1-index
-	if index == run.Ladder.Len()-1 {
-		low = 0
-	}
-	groups := []string{RoleMaster.String(), RoleVice.String()}
-	if low == 0 {
-		for _, group := range groups {
-			for _, target := range m.above(group, run.InitLadder, mirror) {
-				stop(target)
-			}
-		}
-		for _, target := range m.above(Init.String(), run.InitLadder, mirror) {
-			stop(target)
-		}
-	}
-	for at := mirror; at >= max(low, 0); at-- {
-		for _, group := range groups {
-			if target := (Target{Group: group, Level: run.InitLadder.At(at)}); m.up[target] {
-				stop(target)
-			}
-		}
-		stop(Target{Group: Init.String(), Level: run.InitLadder.At(at)})
+	for _, target := range m.mirror(run, index) {
+		stop(target)
 	}
 	var units []string
 	for _, unitStop := range run.UnitStops {
@@ -173,6 +153,28 @@ func (m *Machine) shutStages(run *RunState, index int) []Stage {
 	}
 
 	return stages
+}
+
+// mirror lists the levelled targets that a shut level takes down: the role's before
+// init's; at last all that remain, those outside the ladder first.
+func (m *Machine) mirror(run *RunState, index int) []Target {
+	var targets []Target
+	groups := []string{RoleMaster.String(), RoleVice.String(), Init.String()}
+	high := run.InitLadder.Len() - 1 - index
+	low := max(high, 0)
+	if index == run.Ladder.Len()-1 {
+		low = 0
+		for _, group := range groups {
+			targets = append(targets, m.above(group, run.InitLadder, high)...)
+		}
+	}
+	for at := high; at >= low; at-- {
+		for _, group := range groups {
+			targets = append(targets, Target{Group: group, Level: run.InitLadder.At(at)})
+		}
+	}
+
+	return targets
 }
 
 // remaining lists the levelled targets of a group from the mirror level downwards,

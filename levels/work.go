@@ -110,8 +110,8 @@ func (m *Machine) memberSettled(work WorkID, member Member) {
 	}
 }
 
-// settleMember notes how one unit came out. bad says that it failed just now, so
-// that its policy has to be applied.
+// settleMember notes how one unit came out, and says whether it failed just now,
+// so that its policy has to be applied.
 func (m *Machine) settleMember(work WorkID, member Member) (i int, bad bool) {
 	i, found := m.byWork[workUnit{work, member.Unit}]
 	if !found || !m.s.Run.Parts[i].Busy {
@@ -185,7 +185,7 @@ func (m *Machine) workFinished(ev WorkFinished) {
 		}
 	}
 	for _, member := range ev.Members {
-		if _, known := m.byWork[workUnit{ev.Work, member.Unit}]; !known && len(work.Units) == 0 {
+		if _, known := m.byMember[memberPart{work.Target, member.Unit, work.Stop}]; !known && len(work.Units) == 0 {
 			m.adopt(work, member)
 		}
 		account(member)

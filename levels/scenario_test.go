@@ -1,0 +1,731 @@
+package levels
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+)
+
+// TestScenarios replays every story of testdata: goal is that each decision of the
+// machine stands in a file for a person to read. A case is one machine and a
+// script; its output is what the machine did after each line, and what it is at
+// the end. Invariants are checked after every step.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
+		t.Helper()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
+			if d.Cmd != "case" || len(d.CmdArgs) == 0 {
+				d.Fatalf(t, "want: case NAME [option=value …]")
+			}
+			name := d.CmdArgs[0].Key
+			if before := seen[name]; before != "" {
+				d.Fatalf(t, "case %s is told twice, in %s too", name, before)
+			}
+			seen[name] = path
+
+			return runCase(t, d)
+		})
+	})
+}
+
+// TestScenarioCount keeps the number of told cases from shrinking unnoticed.
+func TestScenarioCount(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/scenarios/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	count := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.HasPrefix(line, "case ") {
+				count++
+			}
+		}
+	}
+	if count < 120 {
+		t.Errorf("got %d cases, want at least 120", count)
+	}
+}
+
+// story is a machine under a script.
+type story struct {
+	t       *testing.T
+	machine *Machine
+	config  Config
+	now     Instant
+	members map[Target][]string
+	// works are the open works in order; works of a forgotten run stay until answered.
+	works    []openWork
+	releases int
+	out      strings.Builder
+	quiet    bool
+	term     Term
+}
+
+type openWork struct {
+	id     WorkID
+	target Target
+	units  []string
+	stop   bool
+}
+
+func runCase(t *testing.T, d *datadriven.TestData) string {
+	t.Helper()
+	s := newStory(t)
+	start := Start{FirstTag: 100, Qualified: true}
+	for _, arg := range d.CmdArgs[1:] {
+		s.option(arg.Key, arg.Vals, &start)
+	}
+	start.Config = s.config
+	s.machine = New(start)
+	for line := range strings.Lines(d.Input) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		s.say("> %s", line)
+		s.line(line)
+	}
+	s.quiet = false
+	s.say("= %s", strings.TrimSuffix(strings.ReplaceAll(s.machine.Describe(), "\n", "\n= "), "\n= "))
+
+	return s.out.String()
+}
+
+func newStory(t *testing.T) *story {
+	t.Helper()
+	config := DefaultConfig("n1")
+	for _, sequence := range Sequences() {
+		config.Sequences[sequence].Ladder.Top = 1
+	}
+
+	return &story{t: t, config: config, members: map[Target][]string{}, now: Instant(time.Second), term: 1}
+}
+
+func (s *story) say(format string, args ...any) {
+	if !s.quiet {
+		fmt.Fprintf(&s.out, format+"\n", args...)
+	}
+}
+
+// option understands what stands on the case line: top=3, shut.top=1, eligible=false and so on.
+func (s *story) option(key string, values []string, start *Start) {
+	s.t.Helper()
+	value := strings.Join(values, ",")
+	switch key {
+	case "top":
+		for _, sequence := range Sequences() {
+			s.config.Sequences[sequence].Ladder.Top = Level(s.number(value))
+		}
+	case "eligible":
+		s.config.Eligible = value == "true"
+	case "qualified":
+		start.Qualified = value == "true"
+	case "gate_vice":
+		s.config.GateVice = value == "true"
+	case "max":
+		s.config.MaxRegistrations = s.number(value)
+	case "max_per_client":
+		s.config.MaxRegistrationsPerClient = s.number(value)
+	default:
+		s.configure(key, value)
+	}
+}
+
+// configure understands sequence.setting and sequence.level.setting.
+func (s *story) configure(key, value string) {
+	s.t.Helper()
+	parts := strings.Split(key, ".")
+	sequence, err := ParseSequence(parts[0])
+	s.must(err)
+	config := s.config.Sequences[sequence]
+	level := LevelConfig{}
+	switch setting := parts[len(parts)-1]; setting {
+	case "top":
+		config.Ladder.Top = Level(s.number(value))
+	case "on_failure":
+		level.OnFailure, err = ParsePolicy(value)
+		s.must(err)
+	case "timeout":
+		level.Timeout, err = time.ParseDuration(value)
+		s.must(err)
+	default:
+		s.t.Fatalf("unknown setting %q", key)
+	}
+	if len(parts) == 3 {
+		at, err := ParseLevel(parts[1])
+		s.must(err)
+		config.Levels = maps.Clone(config.Levels)
+		if config.Levels == nil {
+			config.Levels = map[Level]LevelConfig{}
+		}
+		config.Levels[at] = level
+	} else if level.OnFailure != PolicyInherit {
+		config.OnFailure = level.OnFailure
+	} else if level.Timeout > 0 {
+		config.Timeout = level.Timeout
+	}
+	s.config.Sequences[sequence] = config
+}
+
+func (s *story) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *story) number(text string) int {
+	s.t.Helper()
+	number, err := strconv.Atoi(text)
+	s.must(err)
+
+	return number
+}
+
+// words splits a line at blanks; "double quotes" keep them.
+func words(line string) []string {
+	var list []string
+	var word strings.Builder
+	quoted, begun := false, false
+	for _, r := range line {
+		switch {
+		case r == '"':
+			quoted, begun = !quoted, true
+		case r == ' ' && !quoted:
+			if begun {
+				list = append(list, word.String())
+			}
+			word.Reset()
+			begun = false
+		default:
+			word.WriteRune(r)
+			begun = true
+		}
+	}
+	if begun {
+		list = append(list, word.String())
+	}
+
+	return list
+}
+
+// arguments tells plain words from key=value ones.
+func arguments(list []string) (plain []string, named map[string]string) {
+	named = map[string]string{}
+	for _, word := range list {
+		if key, value, found := strings.Cut(word, "="); found {
+			named[key] = value
+		} else {
+			plain = append(plain, word)
+		}
+	}
+
+	return plain, named
+}
+
+func (s *story) line(line string) {
+	s.t.Helper()
+	list := words(line)
+	plain, named := arguments(list[1:])
+	first := ""
+	if len(plain) > 0 {
+		first = plain[0]
+	}
+	switch list[0] {
+	case "quiet":
+		s.quiet = true
+	case "loud":
+		s.quiet = false
+	case "up": // the usual beginning of a story
+		s.quiet = true
+		s.line("role " + first)
+		s.line("gate complete")
+		s.line("auto")
+		s.quiet = false
+	case "auto":
+		s.auto()
+	case "describe":
+		s.say("  %s", strings.ReplaceAll(strings.TrimSpace(s.machine.Describe()), "\n", "\n  "))
+	case "register":
+		s.step(Registered{s.registration(plain, named)})
+	case "unregister":
+		s.step(Unregistered{ID: RegistrationID(s.number(first)), Client: clientOf(named)})
+	case "subscribe":
+		s.step(CancellationSubscribed{Client: clientOf(named)})
+	case "done":
+		s.step(s.done(first, named))
+	case "vanish":
+		s.step(ClientVanished{Client: clientOf(named)})
+	case "buslost":
+		s.step(BusLost{})
+	case "members":
+		target, err := ParseTarget(first)
+		s.must(err)
+		s.members[target] = plain[1:]
+		s.step(MembersObserved{Members: s.members})
+	case "settle":
+		s.settle(first, named)
+	case "finish":
+		s.finish(first, named)
+	case "lost":
+		target, err := ParseTarget(first)
+		s.must(err)
+		s.step(TargetLost{Target: target})
+	case "set":
+		for key, value := range named {
+			s.option(key, []string{value}, &Start{})
+		}
+		s.step(Configured{Config: s.config})
+	case "component":
+		s.component(first, named)
+	default:
+		s.clusterLine(list[0], plain, named)
+	}
+}
+
+func (s *story) clusterLine(command string, plain []string, named map[string]string) {
+	s.t.Helper()
+	first := ""
+	if len(plain) > 0 {
+		first = plain[0]
+	}
+	switch command {
+	case "role":
+		s.step(s.role(first, plain, named))
+	case "headless":
+		s.step(RoleChanged{Lost: first == "lost"})
+	case "gate":
+		s.step(s.gate(first, named))
+	case "tick", "wait":
+		duration, err := time.ParseDuration(first)
+		s.must(err)
+		s.now = s.now.Add(duration)
+		if command == "tick" {
+			s.step(Ticked{})
+		}
+	case "operation":
+		s.step(s.operation(first, plain, named))
+	case "retry", "skip", "abort":
+		sequence, _ := ParseSequence(first)
+		s.step(map[string]Event{
+			"retry": RetryRequested{sequence}, "skip": SkipRequested{sequence}, "abort": AbortRequested{sequence},
+		}[command])
+	case "sync":
+		s.step(SyncRequested{})
+	case "released":
+		s.releases = 0
+		s.step(RoleReleased{Err: named["err"]})
+	case "resumed":
+		s.step(Resumed{})
+	case "save-restore":
+		s.saveRestore()
+	case "view":
+		text, err := json.MarshalIndent(s.machine.View(), "  ", " ")
+		s.must(err)
+		s.say("  %s", text)
+	default:
+		s.t.Fatalf("unknown command %q", command)
+	}
+}
+
+func clientOf(named map[string]string) ClientID {
+	if client, given := named["client"]; given {
+		return ClientID(client)
+	}
+
+	return ":1.1"
+}
+
+func (s *story) registration(plain []string, named map[string]string) Registration {
+	s.t.Helper()
+	registration := Registration{Component: plain[0], Client: clientOf(named), Unit: named["unit"]}
+	sequence, level, _ := strings.Cut(plain[1], ":")
+	registration.Position.Sequence, _ = ParseSequence(sequence)
+	registration.Position.Level, _ = ParseLevel(level)
+	if level != registration.Position.Level.String() {
+		registration.Position.Level = Level(s.number(level)) // deliberately out of range
+	}
+	if text := named["on_failure"]; text != "" {
+		policy, err := ParsePolicy(text)
+		s.must(err)
+		registration.OnFailure = policy
+	}
+	if text := named["timeout"]; text != "" {
+		limit, err := time.ParseDuration(text)
+		s.must(err)
+		registration.Timeout = limit
+	}
+
+	return registration
+}
+
+func (s *story) done(name string, named map[string]string) CallbackDone {
+	s.t.Helper()
+	done := CallbackDone{Client: clientOf(named), OK: true}
+	if message, failed := named["error"]; failed {
+		done.OK, done.Message = false, message
+	}
+	if tag, raw := strings.CutPrefix(name, "#"); raw {
+		done.Tag = Tag(s.number(tag))
+
+		return done
+	}
+	for _, open := range s.machine.View().Pending {
+		if open.Registration.Component == name {
+			done.Tag = open.Tag
+			if named["client"] == "" {
+				done.Client = open.Registration.Client
+			}
+
+			return done
+		}
+	}
+	s.say("!! no open invocation of %s", name)
+
+	return done
+}
+
+func (s *story) role(word string, plain []string, named map[string]string) RoleChanged {
+	s.t.Helper()
+	role, err := ParseRole(word)
+	s.must(err)
+	if text := named["term"]; text != "" {
+		s.term = Term(s.number(text))
+	}
+	changed := RoleChanged{Role: role, Term: s.term, Master: "n2", Vice: NodeID(named["vice"])}
+	switch role {
+	case RoleMaster:
+		changed.Master = "n1"
+	case RoleVice:
+		changed.Vice = "n1"
+	default:
+	}
+	if master, given := named["master"]; given {
+		changed.Master = NodeID(master)
+	}
+	changed.Lost = slices.Contains(plain, "lost")
+
+	return changed
+}
+
+func (s *story) gate(word string, named map[string]string) MasterProgress {
+	s.t.Helper()
+	gate := MasterProgress{Master: s.machine.View().Master, Term: s.term, Complete: word == "complete"}
+	if master, given := named["master"]; given {
+		gate.Master = NodeID(master)
+	}
+	if text := named["reached"]; text != "" {
+		level, err := ParseLevel(text)
+		s.must(err)
+		gate.Started, gate.Reached = true, level
+	}
+
+	return gate
+}
+
+func (s *story) operation(kind string, plain []string, named map[string]string) OperationRequested {
+	s.t.Helper()
+	request := OperationRequested{
+		To: NodeID(named["to"]), By: "uid 0", Reason: named["reason"],
+		Force: slices.Contains(plain, "force"), DryRun: slices.Contains(plain, "dry-run"),
+	}
+	request.Kind, _ = ParseOperationKind(kind)
+	request.Mode, _ = ParseMode(named["mode"])
+	if by := named["by"]; by != "" {
+		request.By = by
+	}
+
+	return request
+}
+
+func (s *story) component(name string, named map[string]string) {
+	s.t.Helper()
+	component := ComponentConfig{Unit: named["unit"]}
+	if text := named["required"]; text != "" {
+		for position := range strings.SplitSeq(text, ",") {
+			sequence, level, _ := strings.Cut(position, ":")
+			parsed, err := ParseSequence(sequence)
+			s.must(err)
+			at, err := ParseLevel(level)
+			s.must(err)
+			component.Required = append(component.Required, Position{parsed, at})
+		}
+	}
+	if text := named["on_failure"]; text != "" {
+		policy, err := ParsePolicy(text)
+		s.must(err)
+		component.OnFailure = policy
+	}
+	if text := named["timeout"]; text != "" {
+		limit, err := time.ParseDuration(text)
+		s.must(err)
+		component.Timeout = limit
+	}
+	s.config.Components = maps.Clone(s.config.Components)
+	s.config.Components[name] = component
+	s.step(Configured{Config: s.config})
+}
+
+// member reads "done", "failed:exit status 1".
+func (s *story) member(unit, text string) Member {
+	s.t.Helper()
+	word, reason, _ := strings.Cut(text, ":")
+	outcome, err := ParseOutcome(word)
+	s.must(err)
+
+	return Member{Unit: unit, Outcome: outcome, Reason: reason}
+}
+
+// settle tells early of units: settle init-0 a.service=done.
+func (s *story) settle(target string, named map[string]string) {
+	s.t.Helper()
+	work := s.openWork(target)
+	for _, unit := range slices.Sorted(maps.Keys(named)) {
+		s.step(MemberSettled{Work: work.id, Member: s.member(unit, named[unit])})
+	}
+}
+
+// finish ends the oldest work on a target ("units" for those without): every unit
+// not named is done; unit=none leaves one out.
+func (s *story) finish(target string, named map[string]string) {
+	s.t.Helper()
+	work := s.openWork(target)
+	s.works = slices.DeleteFunc(s.works, func(w openWork) bool { return w.id == work.id })
+	finished := WorkFinished{Work: work.id, Err: named["err"]}
+	delete(named, "err")
+	for _, unit := range work.units {
+		text, given := named[unit]
+		delete(named, unit)
+		switch {
+		case given && text != "none":
+			finished.Members = append(finished.Members, s.member(unit, text))
+		case !given && finished.Err == "":
+			finished.Members = append(finished.Members, Member{Unit: unit, Outcome: OutcomeDone})
+		}
+	}
+	for _, unit := range slices.Sorted(maps.Keys(named)) { // joined lately
+		finished.Members = append(finished.Members, s.member(unit, named[unit]))
+	}
+	s.step(finished)
+}
+
+func (s *story) openWork(target string) openWork {
+	s.t.Helper()
+	for _, work := range s.works {
+		if work.name() == target {
+			return work
+		}
+	}
+	s.say("!! no open work on %s", target)
+
+	return openWork{}
+}
+
+func (w openWork) name() string {
+	if w.target == (Target{}) {
+		return "units"
+	}
+
+	return w.target.String()
+}
+
+// auto answers everything well until nothing is open.
+func (s *story) auto() {
+	s.t.Helper()
+	for range 10_000 {
+		switch pending := s.machine.View().Pending; {
+		case len(s.works) > 0:
+			s.finish(s.works[0].name(), map[string]string{})
+		case len(pending) > 0:
+			s.step(CallbackDone{Tag: pending[0].Tag, Client: pending[0].Registration.Client, OK: true})
+			if now := s.machine.View().Pending; len(now) > 0 && now[0].Tag == pending[0].Tag {
+				return
+			}
+		case s.releases > 0:
+			s.releases = 0
+			s.step(RoleReleased{})
+		default:
+			return
+		}
+	}
+	s.t.Fatalf("no end of work\n%s", s.out.String())
+}
+
+// saveRestore goes through the saved form as the owner writes it.
+func (s *story) saveRestore() {
+	s.t.Helper()
+	saved := s.machine.Save()
+	text, err := json.Marshal(saved)
+	s.must(err)
+	var read Saved
+	s.must(json.Unmarshal(text, &read))
+	restored, err := Restore(Config{}, read)
+	s.must(err)
+	again, err := json.Marshal(restored.Save())
+	s.must(err)
+	if string(again) != string(text) {
+		s.t.Fatalf("restored machine differs:\n got %s\nwant %s", again, text)
+	}
+	s.machine = restored
+}
+
+// step feeds one event, prints what came of it and checks the machine.
+func (s *story) step(event Event) {
+	s.t.Helper()
+	before := s.machine.Save()
+	result := s.machine.Step(s.now, event)
+	if result.Err != nil {
+		s.say("  error: %v", result.Err)
+		if len(result.Actions) > 0 || !reflect.DeepEqual(before, s.machine.Save()) {
+			s.t.Fatalf("a refused %T changed something", event)
+		}
+	}
+	for _, line := range result.Plan {
+		s.say("  plan: %s", line)
+	}
+	if result.ID != 0 {
+		s.say("  id %d", result.ID)
+	}
+	for _, action := range result.Actions {
+		s.track(action)
+		s.say("  %s", actionText(action))
+	}
+	if err := s.machine.Check(); err != nil {
+		s.t.Fatalf("%v after %T\n%s%s", err, event, s.out.String(), s.machine.Describe())
+	}
+}
+
+func (s *story) track(action Action) {
+	switch action := action.(type) {
+	case StartUnits:
+		units := action.Units
+		if len(units) == 0 {
+			units = s.members[action.Target]
+		}
+		s.addWork(openWork{action.Work, action.Target, units, false})
+	case StopUnits:
+		units := action.Units
+		if len(units) == 0 {
+			units = s.members[action.Target]
+		}
+		s.addWork(openWork{action.Work, action.Target, units, true})
+	case ReleaseRole:
+		s.releases = 1
+	default:
+	}
+}
+
+func (s *story) addWork(work openWork) {
+	if !slices.ContainsFunc(s.works, func(w openWork) bool { return w.id == work.id }) {
+		s.works = append(s.works, work)
+	}
+}
+
+// actionText is one action as a line.
+func actionText(action Action) string {
+	flag := func(set bool, text string) string {
+		if set {
+			return text
+		}
+
+		return ""
+	}
+	list := func(label string, units []string) string {
+		return flag(len(units) > 0, label+strings.Join(units, " "))
+	}
+	switch a := action.(type) {
+	case Invoke:
+		return fmt.Sprintf("invoke %s at %v, tag %d, client %s, as %v in %v term %d%s%s", a.Registration.Component, a.Position,
+			a.Tag, a.Registration.Client, a.Info.Role, a.Info.State, a.Info.Term, flag(a.Noboot, ", noboot"), flag(a.Resume, ", resume"))
+	case NotifyCanceled:
+		return fmt.Sprintf("notify canceled %v, last level %v, to %v", a.Sequence, a.LastLevel, a.Clients)
+	case StartUnits:
+		return fmt.Sprintf("start %v (work %d)%s%s", a.Target, a.Work, list(" only ", a.Units), flag(a.Resume, " resume"))
+	case StopUnits:
+		var keep []string
+		for _, target := range a.Keep {
+			keep = append(keep, target.String())
+		}
+		target := flag(a.Target != (Target{}), " "+a.Target.String())
+
+		return fmt.Sprintf("stop%s (work %d)%s%s%s", target, a.Work, list(" only ", a.Units), list(" keep ", keep), flag(a.Kill, " kill"))
+	case PersistQualified:
+		return fmt.Sprintf("persist qualified %t", a.Qualified)
+	case ReleaseRole:
+		return strings.TrimSpace(fmt.Sprintf("release role %s", a.To))
+	case LeaveCluster:
+		return strings.TrimSpace(fmt.Sprintf("leave cluster, %v %s", a.Mode, a.Reason))
+	default:
+		return tellText(action)
+	}
+}
+
+func tellText(action Action) string {
+	switch a := action.(type) {
+	case TellStateChanged:
+		return fmt.Sprintf("tell state %v/%v, was %v/%v", a.State, a.Role, a.OldState, a.OldRole)
+	case TellSequenceStarted:
+		return fmt.Sprintf("tell run %d: %v started, term %d: %s", a.Run, a.Sequence, a.Term, a.Cause)
+	case TellLevelReached:
+		return fmt.Sprintf("tell run %d: %v reached", a.Run, a.Position)
+	case TellSequenceFinished:
+		text := fmt.Sprintf("tell run %d: %v %s", a.Record.Run, a.Record.Sequence, a.Record.Outcome)
+		if a.Record.Reason != "" {
+			text += ": " + a.Record.Reason
+		}
+		for _, level := range a.Record.Levels {
+			var who []string
+			for _, p := range level.Participants {
+				who = append(who, p.Name+" "+p.Outcome.String())
+			}
+			text += fmt.Sprintf("\n      level %v: %s", level.Level, strings.Join(who, ", "))
+		}
+
+		return text
+	case TellFailed:
+		return fmt.Sprintf("tell run %d: %v %s failed at %v: %s → %v", a.Run, a.Participant.Kind, a.Participant.Name,
+			a.Participant.Position, a.Participant.Reason, a.Policy)
+	case TellHeld:
+		return fmt.Sprintf("tell run %d: held at %v: %s", a.Run, a.Position, a.Reason)
+	case TellWaiting:
+		return fmt.Sprintf("tell run %d: waiting at %v: %s", a.Run, a.Position, a.Reason)
+	case TellMasterReady:
+		return fmt.Sprintf("tell master ready %s, term %d", a.Node, a.Term)
+	case TellQualified:
+		return fmt.Sprintf("tell qualified %s %t", a.Node, a.Qualified)
+	case TellOperationStarted:
+		return fmt.Sprintf("tell operation %d: %v started by %s", a.Operation.ID, a.Operation.Kind, a.Operation.By)
+	case TellOperationFinished:
+		text := fmt.Sprintf("tell operation %d: %v %v", a.Operation.ID, a.Operation.Kind, a.Operation.Result)
+		if a.Operation.Error != "" {
+			text += ": " + a.Operation.Error
+		}
+
+		return text
+	case TellTargetLost:
+		return fmt.Sprintf("tell target lost %v", a.Target)
+	case TellDropped:
+		return "tell dropped: " + a.Reason
+	default:
+		return fmt.Sprintf("%T %+v", action, action)
+	}
+}

@@ -105,6 +105,7 @@ func (a *app) groupArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	cmd.SuggestionsMinimumDistance = 2
 	hints := []string{"all commands: " + cmd.CommandPath() + " --help"}
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hints = []string{"did you mean: " + cmd.CommandPath() + " " + strings.Join(near, ", ")}

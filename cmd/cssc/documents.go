@@ -5,14 +5,14 @@ import "github.com/cssc-ha/cssc/levels"
 // The JSON documents that are not simply a part of the status. Each stands in
 // cssc(1) with its fields; a test compares.
 type (
-	// planDocument is what a dry run prints.
+	// What a dry run prints.
 	planDocument struct {
 		Kind levels.OperationKind `json:"kind"`
 		Node string               `json:"node"`
 		Mode levels.Mode          `json:"mode"`
 		Plan []string             `json:"plan"`
 	}
-	// resultDocument ends an operation that was followed, or is all there is of one
+	// The end of an operation that was followed, or is all there is of one
 	// that was not.
 	resultDocument struct {
 		Operation levels.OperationID     `json:"operation"`
@@ -22,25 +22,25 @@ type (
 		Result    levels.OperationResult `json:"result"`
 		Error     string                 `json:"error,omitempty"`
 	}
-	// actionDocument says that something was asked of the agent and taken.
+	// Something that was asked of the agent and taken.
 	actionDocument struct {
 		Action   string `json:"action"`
 		Sequence string `json:"sequence,omitempty"`
 		Unit     string `json:"unit,omitempty"`
 	}
-	// attachDocument is what attach did.
+	// What attach did.
 	attachDocument struct {
 		Unit     string          `json:"unit"`
 		Targets  []levels.Target `json:"targets"`
 		Warnings []string        `json:"warnings"`
 	}
-	// verifyDocument is everything that verify found.
+	// Everything that verify found.
 	verifyDocument struct {
 		OK       bool      `json:"ok"`
 		Files    []string  `json:"files"`
 		Findings []finding `json:"findings"`
 	}
-	// versionDocument names the versions; that of the agent is empty without one.
+	// The versions; that of the agent is empty without one.
 	versionDocument struct {
 		CSSC  string `json:"cssc"`
 		Agent string `json:"agent"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
 )
 
@@ -60,7 +61,11 @@ func (a *app) finish(ctx context.Context, err error) int {
 		return exitInterrupted
 	}
 	code, hints := classify(err)
-	a.complain(err.Error(), hints...)
+	text := err.Error()
+	if errors.Is(err, errNoAgent) && !strings.Contains(text, errNoAgent.Error()) {
+		text = errNoAgent.Error() // what the bus says of it helps nobody
+	}
+	a.complain(text, hints...)
 
 	return code
 }
@@ -86,7 +91,7 @@ func classify(err error) (code int, hints []string) {
 			"start it:    systemctl start cssc-agent",
 			"look at it:  systemctl status cssc-agent; journalctl -b -u cssc-agent",
 		}
-	case errors.Is(err, errDenied):
+	case errors.Is(err, errDenied), errors.Is(err, dbusapi.ErrInteractionNeeded):
 		return exitRefused, []string{"run it as root: sudo cssc …"}
 	case errors.Is(err, levels.ErrOperationInProgress):
 		return exitRefused, []string{"see it with: cssc operations", "wait until it has ended, then try again"}
@@ -94,11 +99,15 @@ func classify(err error) (code int, hints []string) {
 		return exitRefused, []string{"see what runs: cssc status"}
 	case errors.Is(err, levels.ErrBusy), errors.Is(err, levels.ErrTryAgain):
 		return exitRefused, []string{"try again in a moment"}
-	case errors.Is(err, levels.ErrRefused), errors.Is(err, levels.ErrNotYours),
+	case errors.Is(err, dbusapi.ErrNoSuchNode):
+		return exitRefused, []string{"the nodes are: cssc nodes"}
+	case errors.Is(err, dbusapi.ErrUnknownCall):
+		return exitFailed, []string{"cssc and the agent are of different versions: cssc version"}
+	case errors.Is(err, levels.ErrRefused), errors.Is(err, levels.ErrNotYours), errors.Is(err, dbusapi.ErrLimit),
 		errors.Is(err, levels.ErrAlreadyRegistered), errors.Is(err, levels.ErrInvalid),
 		errors.Is(err, levels.ErrNoSuchRegistration), errors.Is(err, levels.ErrNoSuchInvocation):
 		return exitRefused, nil
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, dbusapi.ErrTimeout):
 		return exitTimeout, []string{"what was asked may still go on: cssc status", "allow more time: --timeout 5m"}
 	default:
 		return exitFailed, nil

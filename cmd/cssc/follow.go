@@ -27,6 +27,11 @@ type follower struct {
 	seen map[levels.Position][]levels.Participant
 	// lost is when the agent went away; zero while it answers.
 	lost time.Time
+	// broken is why the status cannot be read any more, since lost; what is left are
+	// the events that came before.
+	broken error
+	// shut says that the shut sequence is behind the node.
+	shut bool
 }
 
 const (
@@ -34,6 +39,8 @@ const (
 	tick = 250 * time.Millisecond
 	// The agent may be away that long while an operation is followed.
 	patience = 30 * time.Second
+	// The events that came before the end of the connection have that long to be read.
+	grace = 2 * time.Second
 )
 
 // follow asks for the operation and watches it to its end.
@@ -56,16 +63,19 @@ func (f *follower) watch(ctx context.Context, events <-chan event) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		over, err := f.look(ctx)
-		if over || err != nil {
-			return err
+		if f.broken == nil {
+			if over, err := f.look(ctx); over || err != nil {
+				return err
+			}
+		} else if f.app.now().Sub(f.lost) > grace {
+			return f.cut(ctx)
 		}
 		select {
 		case happened, ok := <-events:
 			if !ok {
 				return f.cut(ctx)
 			}
-			f.heard(ctx, happened)
+			f.heard(happened)
 		case <-ticker.C:
 		case <-ctx.Done():
 			return f.cut(ctx)
@@ -110,7 +120,7 @@ func (f *follower) away(ctx context.Context, cause error) (over bool, err error)
 	case f.goesDown():
 		return true, f.down()
 	case !errors.Is(cause, errNoAgent) && !errors.Is(cause, levels.ErrTryAgain):
-		return true, f.unknown(cause)
+		f.broken, f.lost = cause, f.app.now()
 	case f.lost.IsZero():
 		f.lost = f.app.now()
 		f.screen.stay("the agent does not answer; waiting for it to come back")
@@ -122,7 +132,10 @@ func (f *follower) away(ctx context.Context, cause error) (over bool, err error)
 }
 
 // heard prints what an event tells and the status no longer shows.
-func (f *follower) heard(_ context.Context, happened event) {
+func (f *follower) heard(happened event) {
+	if happened.Name == "SequenceFinished" && field(happened, "sequence") == levels.Shut.String() {
+		f.shut = true
+	}
 	if f.app.asJSON {
 		_ = f.app.printEvents([]event{happened})
 

@@ -26,7 +26,7 @@ func endsSystem(r request) bool {
 // goesDown says that the sequences are behind the node: what is missing now is
 // missing because the node goes down.
 func (f *follower) goesDown() bool {
-	return endsSystem(f.request) && f.last != nil && f.last.State == levels.StateLeaving
+	return endsSystem(f.request) && (f.shut || (f.last != nil && f.last.State == levels.StateLeaving))
 }
 
 // down ends a shutdown whose connection went with the node.
@@ -116,6 +116,8 @@ func (f *follower) cut(ctx context.Context) error {
 		return fmt.Errorf("%s: not over yet: %w", requestWords(f.request), context.DeadlineExceeded)
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case f.broken != nil:
+		return f.unknown(f.broken)
 	default:
 		return f.unknown(errNoBus)
 	}

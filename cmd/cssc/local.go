@@ -2,10 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/units"
 )
 
 // systemLimits are the time limits of the operating system; zero = not known.
@@ -15,12 +14,35 @@ type systemLimits struct {
 	unknown []string
 }
 
-func attachUnit(_ context.Context, _ string, _ []levels.Target) ([]string, error) {
-	return nil, errors.ErrUnsupported
+const limitSystem = 5 * time.Second
+
+// readLimits asks logind and systemd. Without them the limits stay unknown, and
+// verify says so: a configuration may well be checked where no systemd runs.
+func readLimits(ctx context.Context) systemLimits {
+	ctx, cancel := context.WithTimeout(ctx, limitSystem)
+	defer cancel()
+	system := units.NewSystem(units.Options{})
+	go func() { _ = system.Run(ctx) }()
+	var limits systemLimits
+	window, err := system.Window(ctx)
+	if err != nil {
+		limits.unknown = append(limits.unknown, "not checked, logind's window is not known: "+err.Error())
+
+		return limits
+	}
+	limits.window = window
+
+	return limits
 }
 
-func detachUnit(_ context.Context, _ string) error { return errors.ErrUnsupported }
+// checkGraph looks at the units that are installed here.
+func checkGraph(ladders units.Ladders) []finding {
+	var list []finding
+	for _, found := range units.CheckGraph("", ladders) {
+		list = append(list, finding{
+			Severity: "warning", Check: "unit graph", Key: found.Unit, Text: found.Text, line: found.String(),
+		})
+	}
 
-func readLimits(_ context.Context) systemLimits { return systemLimits{} }
-
-func checkGraph(_ map[levels.Sequence]levels.Ladder) []finding { return nil }
+	return list
+}

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 
+	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
 )
 
@@ -28,14 +28,14 @@ type agentPort interface {
 	Close() error
 }
 
-// Sentinels of the way to the agent.
+// Sentinels of the way to the agent, under names of our own.
 var (
 	// No D-Bus system bus answers; nothing can be asked.
-	errNoBus = errors.New("the system bus is not reachable")
+	errNoBus = dbusapi.ErrNoBus
 	// The bus answers, and nobody owns org.cssc.Agent1.
-	errNoAgent = errors.New("the agent is not running")
+	errNoAgent = dbusapi.ErrNoAgent
 	// The agent's authorisation said no.
-	errDenied = errors.New("access denied")
+	errDenied = dbusapi.ErrAccessDenied
 )
 
 // request is one administrative request.

@@ -52,7 +52,10 @@ type runOptions struct {
 	readyFD              int
 }
 
-const limitRegistration = 90 * time.Second
+const (
+	limitRegistration = 90 * time.Second
+	limitFarewell     = 2 * time.Second
+)
 
 func (a *app) runCallbackCommand() *cobra.Command {
 	var options runOptions
@@ -140,7 +143,7 @@ func (a *app) runCallbacks(ctx context.Context, options runOptions, wanted []reg
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			return fmt.Errorf("register %s at %s: %w", one.Component, one.Position, err)
+			return err
 		}
 	}
 	if err := a.announceReady(options, len(wanted)); err != nil {
@@ -193,6 +196,8 @@ func (r *callbackRunner) answer(life, call context.Context, invoked invocation) 
 	}
 	report, done := context.WithTimeout(context.WithoutCancel(ctx), limitRegistration)
 	defer done()
+	// Who is told to end does not wait for an agent that may not come back.
+	defer context.AfterFunc(life, func() { time.AfterFunc(limitFarewell, done) })()
 	if err := r.service.Done(report, invoked.Tag, cause); err != nil && !errors.Is(err, levels.ErrNoSuchInvocation) {
 		r.app.complainf("cssc: answer %s at %s: %s\n", invoked.Component, invoked.Position, printable(err.Error()))
 	}

@@ -6,10 +6,8 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 )
 
-// bootNow is the lease clock of every scenario: 100 s after boot.
-const bootNow = levels.Instant(100 * time.Second)
-
-func ago(d time.Duration) levels.Instant { return bootNow.Add(-d) }
+// ago is an instant of the lease clock as it is now.
+func ago(d time.Duration) levels.Instant { return bootClock().Add(-d) }
 
 // scenarioUp is a cluster of one whose init is complete.
 func scenarioUp() *report {
@@ -86,6 +84,14 @@ func scenarioTrouble() *report {
 		{Node: "n3", State: levels.StateUp, Role: levels.RoleOffline, Term: 4, Eligible: true, Qualified: false, Address: "192.0.2.3"},
 		{Node: "w", State: levels.StateUp, Role: levels.RoleNone, Term: 4, Eligible: false, Qualified: true, Address: "192.0.2.4"},
 	}
+
+	return status
+}
+
+// scenarioEmpty is a node on which nothing takes part.
+func scenarioEmpty() *report {
+	status := scenarioUp()
+	status.Registrations, status.Members = []levels.Registration{}, []levels.MemberView{}
 
 	return status
 }

@@ -63,8 +63,7 @@ func TestManualListsEveryFieldOfEveryDocument(t *testing.T) {
 // fieldsOf lists path and type of every field that a JSON document has.
 func fieldsOf(kind reflect.Type, prefix string) []string {
 	var lines []string
-	for index := range kind.NumField() {
-		field := kind.Field(index)
+	for field := range kind.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if field.Anonymous && name == "" {
 			lines = append(lines, fieldsOf(field.Type, prefix)...)

@@ -71,10 +71,16 @@ func (a *app) resolveCommand(
 		Example: "  cssc sequence " + verb + " init",
 		Args:    arguments(0, "SEQUENCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			sequence, err := namedSequence(args)
+			if err != nil {
+				return err
+			}
+
 			return a.withAgent(cmd.Context(), limitCall, func(ctx context.Context, agent agentPort) error {
-				sequence, err := heldSequence(ctx, agent, args)
-				if err != nil {
-					return err
+				if sequence == levels.SequenceUnknown {
+					if sequence, err = heldSequence(ctx, agent); err != nil {
+						return err
+					}
 				}
 				if err := act(agent, ctx, sequence); err != nil {
 					return fmt.Errorf("%s %s: %w", verb, sequence, err)
@@ -90,17 +96,22 @@ func (a *app) resolveCommand(
 	}
 }
 
-// heldSequence is the one that was named, or else the one that is held now.
-func heldSequence(ctx context.Context, agent agentPort, args []string) (levels.Sequence, error) {
-	if len(args) > 0 {
-		sequence, err := levels.ParseSequence(args[0])
-		if err != nil {
-			return 0, failed(exitUsage, fmt.Errorf("sequence %q: no such sequence", args[0]),
-				"the sequences are: "+oneOf(sequenceWords()))
-		}
-
-		return sequence, nil
+// namedSequence is the one on the command line; unknown when there is none.
+func namedSequence(args []string) (levels.Sequence, error) {
+	if len(args) == 0 {
+		return levels.SequenceUnknown, nil
 	}
+	sequence, err := levels.ParseSequence(args[0])
+	if err != nil {
+		return 0, failed(exitUsage, fmt.Errorf("sequence %q: no such sequence", args[0]),
+			"the sequences are: "+oneOf(sequenceWords()))
+	}
+
+	return sequence, nil
+}
+
+// heldSequence is the one that is held now.
+func heldSequence(ctx context.Context, agent agentPort) (levels.Sequence, error) {
 	status, err := agent.Status(ctx)
 	if err != nil {
 		return 0, err

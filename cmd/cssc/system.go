@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/units"
 )
 
 // system is what a command needs of the world: streams, terminal, clocks and the
@@ -34,7 +35,7 @@ type system struct {
 	detach func(ctx context.Context, unit string) error
 	// limits and graph look at the systemd under the agent, for verify.
 	limits func(ctx context.Context) systemLimits
-	graph  func(ladders map[levels.Sequence]levels.Ladder) []finding
+	graph  func(ladders units.Ladders) []finding
 }
 
 func newSystem() system {
@@ -50,8 +51,8 @@ func newSystem() system {
 		now:         time.Now,
 		dial:        dialAgent,
 		serve:       dialService,
-		attach:      attachUnit,
-		detach:      detachUnit,
+		attach:      units.Attach,
+		detach:      units.Detach,
 		limits:      readLimits,
 		graph:       checkGraph,
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cssc-ha/cssc/agent/config"
-	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/units"
 )
 
 const configDir = "/etc/cssc"
@@ -78,19 +78,10 @@ func (a *app) verify(ctx context.Context, path string, own bool) ([]finding, []s
 	findings = append(findings, problemFindings("error", "time limits",
 		config.Verify(loaded, limits.window, limits.stopTimeout))...)
 	if own {
-		findings = append(findings, a.graph(ladders(loaded.Levels))...)
+		findings = append(findings, a.graph(units.LaddersOf(loaded.Levels))...)
 	}
 
 	return findings, loaded.Files, nil
-}
-
-func ladders(settings levels.Config) map[levels.Sequence]levels.Ladder {
-	all := map[levels.Sequence]levels.Ladder{}
-	for _, sequence := range levels.Sequences() {
-		all[sequence] = settings.Sequences[sequence].Ladder
-	}
-
-	return all
 }
 
 func problemFindings(severity, check string, problems []config.Problem) []finding {

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cssc-ha/cssc/dbusapi"
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// fakeAgent answers the bus server from a scenario. Every change is published; an
+// operation plays a fixed story, one step at a time or all at once. It is safe for
+// concurrent use.
+type fakeAgent struct {
+	mu      sync.Mutex
+	status  report
+	server  *dbusapi.Server
+	history []string
+	story   []step
+	// stepped makes a story wait for Step.
+	stepped bool
+	// vanish is called at the end of a story that ends the operating system.
+	vanish func()
+	// answers are the Dones that came in; changed is closed and renewed at each change.
+	answers []string
+	changed chan struct{}
+	next    uint64
+	// refuse is what every request is answered with, when set.
+	refuse error
+}
+
+// step is one change of the status with the notices that tell of it.
+type step struct {
+	change  func(*report)
+	notices []levels.Action
+	end     func()
+}
+
+func newFakeAgent(status *report) *fakeAgent {
+	return &fakeAgent{status: *status, changed: make(chan struct{}), next: 100}
+}
+
+// change alters the status under the lock, and publishes it.
+func (f *fakeAgent) change(alter func(*report), notices ...levels.Action) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changeLocked(alter, notices...)
+}
+
+func (f *fakeAgent) changeLocked(alter func(*report), notices ...levels.Action) {
+	alter(&f.status)
+	if f.server != nil {
+		f.server.Publish(f.snapshot(), notices)
+	}
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// snapshot copies the status by way of its text form.
+func (f *fakeAgent) snapshot() *dbusapi.Status {
+	text, err := json.Marshal(f.status)
+	if err != nil {
+		panic(err)
+	}
+	status := &dbusapi.Status{}
+	if err := json.Unmarshal(text, status); err != nil {
+		panic(err)
+	}
+
+	return status
+}
+
+// wait returns when the condition holds, looking again at every change.
+func (f *fakeAgent) wait(ctx context.Context, condition func() bool) error {
+	for {
+		f.mu.Lock()
+		holds, changed := condition(), f.changed
+		f.mu.Unlock()
+		if holds {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (f *fakeAgent) id() uint64 {
+	f.next++
+
+	return f.next
+}
+
+func (f *fakeAgent) Register(_ context.Context, wanted levels.Registration) (levels.RegistrationID, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, known := range f.status.Registrations {
+		if known.Component == wanted.Component && known.Position == wanted.Position {
+			return 0, fmt.Errorf("register %s at %s: %w", wanted.Component, wanted.Position, levels.ErrAlreadyRegistered)
+		}
+	}
+	wanted.ID = levels.RegistrationID(f.id())
+	f.changeLocked(func(status *report) { status.Registrations = append(status.Registrations, wanted) })
+
+	return wanted.ID, nil
+}
+
+func (f *fakeAgent) Unregister(context.Context, levels.ClientID, levels.RegistrationID) error {
+	return nil
+}
+
+func (f *fakeAgent) Done(_ context.Context, done levels.CallbackDone) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	index := slices.IndexFunc(f.status.Pending, func(open levels.InvocationView) bool { return open.Tag == done.Tag })
+	if index < 0 {
+		return fmt.Errorf("done %d: %w", done.Tag, levels.ErrNoSuchInvocation)
+	}
+	open := f.status.Pending[index]
+	outcome := "done"
+	if !done.OK {
+		outcome = "failed: " + done.Message
+	}
+	f.answers = append(f.answers, fmt.Sprintf("%s %s %s", open.Registration.Component, open.Position, outcome))
+	f.changeLocked(func(status *report) { status.Pending = slices.Delete(status.Pending, index, index+1) })
+
+	return nil
+}
+
+func (f *fakeAgent) SubscribeCancellation(context.Context, levels.ClientID) error { return nil }
+
+// invoke calls whoever registered there.
+func (f *fakeAgent) invoke(component string, position levels.Position) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, known := range f.status.Registrations {
+		if known.Component != component || known.Position != position {
+			continue
+		}
+		call := levels.InvocationView{
+			Tag: levels.Tag(f.id()), Registration: known, Position: position,
+			Noboot: position.Sequence == levels.Shut,
+			Info: levels.Info{
+				Node: f.status.Node, Cluster: f.status.Cluster, State: f.status.State,
+				Role: f.status.Role, Term: f.status.Term, Master: f.status.Master,
+			},
+		}
+		f.changeLocked(func(status *report) { status.Pending = append(status.Pending, call) })
+
+		return f.server.Invoke(levels.Invoke{
+			Tag: call.Tag, Registration: known, Position: position, Noboot: call.Noboot, Info: call.Info,
+		})
+	}
+
+	return fmt.Errorf("nobody registered %s at %s", component, position)
+}
+
+// cancel makes every open invocation of a sequence void.
+func (f *fakeAgent) cancel(sequence levels.Sequence) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var clients []levels.ClientID
+	for _, open := range f.status.Pending {
+		if open.Position.Sequence == sequence {
+			clients = append(clients, open.Registration.Client)
+		}
+	}
+	f.changeLocked(func(status *report) {
+		status.Pending = slices.DeleteFunc(status.Pending, func(open levels.InvocationView) bool {
+			return open.Position.Sequence == sequence
+		})
+	})
+	f.server.NotifyCanceled(levels.NotifyCanceled{Clients: clients, Sequence: sequence, LastLevel: 3})
+}
+
+func (f *fakeAgent) Operation(_ context.Context, asked levels.OperationRequested) (levels.OperationID, []string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refuse != nil {
+		return 0, nil, f.refuse
+	}
+	for _, running := range f.status.Operations {
+		if running.Result == levels.ResultRunning {
+			return 0, nil, fmt.Errorf("%s: %w: %s of %s since 2s, at %s",
+				asked.Kind, levels.ErrOperationInProgress, running.Kind, running.Node, running.Step)
+		}
+	}
+	if asked.Kind == levels.OperationDisqualify && !asked.Force && len(f.status.Nodes) == 1 {
+		return 0, nil, fmt.Errorf("disqualify n1: %w: no other node can be master; do it anyway with --force", levels.ErrRefused)
+	}
+	if asked.DryRun {
+		return 0, []string{"shut n1: levels 0 to last", "leave the cluster", "ending: " + asked.Mode.String()}, nil
+	}
+	operation := levels.OperationView{
+		ID: levels.OperationID(f.id()), Kind: asked.Kind, Node: f.status.Node, Mode: asked.Mode,
+		By: asked.By, Reason: asked.Reason, Step: "begins", Started: bootClock(),
+	}
+	f.changeLocked(func(status *report) { status.Operations = append(status.Operations, operation) },
+		levels.TellOperationStarted{Operation: operation})
+	f.story = f.storyOf(operation)
+	if !f.stepped {
+		go f.play()
+	}
+
+	return operation.ID, nil, nil
+}
+
+// play tells the rest of the story.
+func (f *fakeAgent) play() {
+	for f.step() {
+	}
+}
+
+// step tells one step; it says whether there was one.
+func (f *fakeAgent) step() bool {
+	f.mu.Lock()
+	if len(f.story) == 0 {
+		f.mu.Unlock()
+
+		return false
+	}
+	now := f.story[0]
+	f.story = f.story[1:]
+	f.changeLocked(now.change, now.notices...)
+	f.mu.Unlock()
+	if now.end != nil {
+		now.end()
+	}
+
+	return true
+}
+
+func (f *fakeAgent) resolve(verb string, sequence levels.Sequence) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	run := f.status.Run
+	if run == nil || run.Phase != levels.PhaseHeld || run.Sequence != sequence {
+		return fmt.Errorf("%s %s: %w: the sequence is not running", verb, sequence, levels.ErrNotHeld)
+	}
+	f.changeLocked(func(status *report) { status.Run, status.State, status.Ready = nil, levels.StateUp, true })
+
+	return nil
+}
+
+func (f *fakeAgent) Retry(_ context.Context, s levels.Sequence) error { return f.resolve("retry", s) }
+
+func (f *fakeAgent) Skip(_ context.Context, s levels.Sequence) error { return f.resolve("skip", s) }
+
+func (f *fakeAgent) Abort(_ context.Context, s levels.Sequence) error { return f.resolve("abort", s) }
+
+func (f *fakeAgent) Sync(context.Context) error { return f.refuse }
+
+func (f *fakeAgent) Reload(context.Context) error { return f.refuse }
+
+func (f *fakeAgent) ClientVanished(levels.ClientID) {}
+func (f *fakeAgent) BusLost()                       {}
+
+func (f *fakeAgent) History(_ context.Context, limit int) ([]string, error) {
+	if limit == 0 || limit > len(f.history) {
+		limit = len(f.history)
+	}
+
+	return f.history[:limit], nil
+}
+
+func (f *fakeAgent) ConfigValue(key string) (any, error) {
+	return nil, fmt.Errorf("%w: key %q", levels.ErrInvalid, key)
+}
+
+// fakeHistory is an init that failed and one that completed, the newest first.
+func fakeHistory() []string {
+	const day = "2026-11-23T01:00:"
+	list := []record{
+		{RunRecord: fakeRecord(8, "completed", ""), StartedAt: day + "10Z", EndedAt: day + "12Z"},
+		{RunRecord: fakeRecord(7, "failed", "aborted by an operator"), StartedAt: day + "00Z", EndedAt: day + "02Z"},
+	}
+	texts := make([]string, len(list))
+	for i, r := range list {
+		text, err := json.Marshal(r)
+		if err != nil {
+			panic(err)
+		}
+		texts[i] = string(text)
+	}
+
+	return texts
+}
+
+func fakeRecord(run levels.RunNumber, outcome, reason string) levels.RunRecord {
+	start := levels.Instant(10 * time.Second)
+	position := levels.Position{Sequence: levels.Init, Level: 3}
+	web := levels.Participant{
+		Kind: levels.KindMember, Name: "web.service", Position: position, Target: levels.SequenceTarget(position),
+		Outcome: levels.OutcomeDone, Started: start, Ended: start.Add(time.Second),
+	}
+	level := levels.LevelRecord{Level: 3, Entered: start, Reached: start.Add(time.Second), Participants: []levels.Participant{web}}
+	if outcome != "completed" {
+		level.Reached, level.Participants[0].Outcome, level.Participants[0].Reason = 0, levels.OutcomeFailed, "exit status 1"
+	}
+
+	return levels.RunRecord{
+		Run: run, Sequence: levels.Init, Role: levels.RoleMaster, Term: 4, Cause: "boot", Outcome: outcome, Reason: reason,
+		Started: start, Ended: start.Add(2 * time.Second), Levels: []levels.LevelRecord{level},
+	}
+}

@@ -9,8 +9,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // option is one key that an a{sv} may hold.
@@ -182,7 +183,7 @@ func operationOptions() []option {
 }
 
 // parseOperation reads the arguments of RequestOperation and PlanOperation, types
-// checked before. self is the node that this agent acts on.
+// checked before. Self is the node that this agent acts on.
 func parseOperation(body []any, self levels.NodeID) (levels.OperationRequested, error) {
 	var request levels.OperationRequested
 	word, node, flags, given := body[0].(string), body[1].(string), body[2].(uint64), body[3].(map[string]dbus.Variant)

@@ -14,11 +14,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // testTimeout bounds every wait of a test; a test that reaches it has failed.
@@ -57,10 +59,10 @@ type testBus struct {
 	command *exec.Cmd
 }
 
-// startBus starts a private bus that ends with the test. extra goes into its configuration.
+// startBus starts a private bus that ends with the test, with extra in its configuration.
 func startBus(tb testing.TB, extra string) *testBus {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "cssc-bus-")
+	dir, err := os.MkdirTemp("", "cssc-bus-") //nolint:usetesting // the path of a socket must be short
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -93,7 +95,9 @@ func (b *testBus) start(tb testing.TB) {
 	}
 	defer func() { _ = reader.Close() }()
 	command.ExtraFiles = []*os.File{writer}
-	command.Stderr = os.Stderr
+	if testing.Verbose() {
+		command.Stderr = os.Stderr
+	}
 	if err = command.Start(); err != nil {
 		tb.Fatalf("start dbus-daemon (package dbus-daemon): %v", err)
 	}
@@ -129,6 +133,20 @@ func (b *testBus) connect(tb testing.TB, options ...dbus.ConnOption) *dbus.Conn 
 	tb.Cleanup(func() { _ = conn.Close() })
 
 	return conn
+}
+
+// witness is a bare connection, and the types of the last answer it got.
+func (b *testBus) witness(tb testing.TB) (*dbus.Conn, func() string) {
+	tb.Helper()
+	var last atomic.Value
+	conn := b.connect(tb, dbus.WithIncomingInterceptor(func(message *dbus.Message) {
+		if message.Type == dbus.TypeMethodReply {
+			signature, _ := message.Headers[dbus.FieldSignature].Value().(dbus.Signature)
+			last.Store(signature.String())
+		}
+	}))
+
+	return conn, func() string { return last.Load().(string) }
 }
 
 // client is a connected Client.
@@ -363,7 +381,8 @@ func (a *fakeAgent) Retry(_ context.Context, s levels.Sequence) error { return a
 func (a *fakeAgent) Skip(_ context.Context, s levels.Sequence) error  { return a.enter("Skip", s) }
 func (a *fakeAgent) Abort(_ context.Context, s levels.Sequence) error { return a.enter("Abort", s) }
 func (a *fakeAgent) Sync(context.Context) error                       { return a.enter("Sync", nil) }
-func (a *fakeAgent) Reload(context.Context) error                     { return a.enter("Reload", nil) }
+
+func (a *fakeAgent) Reload(context.Context) error { return a.enter("Reload", nil) }
 
 func (a *fakeAgent) ClientVanished(client levels.ClientID) {
 	a.mu.Lock()

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // call is one method call as it came from the bus; never changed after it was made.

@@ -8,8 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // ClientOptions say how a client reaches the agent. The zero value is good for a service.

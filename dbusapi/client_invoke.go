@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // opened is an invocation that was taken and not answered. The client's lock guards it.

@@ -8,8 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // Registration is a wish to be called at one level of one sequence.

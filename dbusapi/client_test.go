@@ -19,13 +19,13 @@ func passOn(calls chan taken) Handler {
 	return func(ctx context.Context, call Invocation) { calls <- taken{ctx, call} }
 }
 
-func register(t testing.TB, client *Client, component string, calls chan taken) {
-	t.Helper()
-	err := client.Register(limited(t), Registration{
+func register(tb testing.TB, client *Client, component string, calls chan taken) {
+	tb.Helper()
+	err := client.Register(limited(tb), Registration{
 		Component: component, Sequence: levels.Init, Level: 3, Cookie: 42, Timeout: time.Minute, OnFailure: levels.PolicyContinue,
 	}, passOn(calls))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 

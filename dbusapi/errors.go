@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // Sentinels of the bus; those of the machine are in package levels, and both

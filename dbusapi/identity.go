@@ -19,7 +19,7 @@ const (
 	polkitPath      = "/org/freedesktop/PolicyKit1/Authority"
 	polkitInterface = "org.freedesktop.PolicyKit1.Authority"
 	polkitActions   = "org.cssc.agent1."
-	// polkitInteraction lets polkit ask a person.
+	// Lets polkit ask a person.
 	polkitInteraction uint32 = 1
 )
 
@@ -36,7 +36,7 @@ type identity struct {
 }
 
 // privileged says whether nobody needs to be asked: root, and whoever the agent itself runs as.
-func (i *identity) privileged() bool { return i.uid == 0 || int(i.uid) == os.Geteuid() }
+func privileged(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
 
 // authority answers who a connection is and what it may do. The session's is the
 // bus with systemd and polkit on it.

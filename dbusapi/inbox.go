@@ -32,7 +32,7 @@ type peer struct {
 
 // inbox keeps the order of the wire within each client and takes turns between
 // clients, so that a flood of one does not delay the others by more than its one
-// call. Safe for concurrent use. put never blocks.
+// call. Safe for concurrent use; put never blocks.
 type inbox struct {
 	mu          sync.Mutex
 	work        *sync.Cond
@@ -58,7 +58,7 @@ func (b *inbox) put(c *call) error {
 	switch {
 	case b.closed:
 		return ErrClosed
-	case b.queued >= MaxQueued:
+	case b.queued >= MaxQueued && len(p.jobs) >= MinQueuedPerClient:
 		return fmt.Errorf("call %s: %w: %d calls are waiting, try later", c.member, levels.ErrBusy, b.queued)
 	case len(p.jobs) >= MaxQueuedPerClient:
 		return fmt.Errorf("call %s: %w: %d calls of this connection are waiting, wait for answers",

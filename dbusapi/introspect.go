@@ -75,9 +75,9 @@ func interfaceText(name string) (string, error) {
 }
 
 // nodeText is the answer to Introspect for an object with these interfaces and children.
-func nodeText(interfaces string, children []string) string {
+func nodeText(own string, children []string) string {
 	var out strings.Builder
-	out.WriteString(introspectHeader + "<node>\n" + standardXML + interfaces)
+	out.WriteString(introspectHeader + "<node>\n" + standardXML + own)
 	for _, child := range children {
 		out.WriteString(` <node name="` + child + "\"/>\n")
 	}

@@ -20,9 +20,12 @@ const (
 	MaxCall = 16 << 10
 	// MaxQueuedPerClient bounds the calls of one connection that wait for their turn;
 	// one more is answered with Busy at once.
-	MaxQueuedPerClient = 256
-	// MaxQueued bounds the calls of all connections that wait for their turn.
+	MaxQueuedPerClient = 1024
+	// MaxQueued bounds the calls of all connections that wait for their turn; beyond
+	// it, each connection may still have MinQueuedPerClient.
 	MaxQueued = 4096
+	// MinQueuedPerClient is what no flood of others can take away.
+	MinQueuedPerClient = 8
 	// MaxAuthorizing bounds the authorisations under way for one connection.
 	MaxAuthorizing = 4
 	// MaxAuthorizingAll bounds those of all connections.
@@ -32,32 +35,35 @@ const (
 )
 
 const (
-	// maxOther bounds replies and signals to us; larger ones are dropped unread.
+	// Bound of replies and signals to us, in bytes; larger ones are dropped unread.
 	maxOther = 1 << 20
-	// maxHeader bounds the header of a call that is read only to refuse it.
+	// Bound of the header of a call that is read only to refuse it, in bytes.
 	maxHeader = 4 << 10
-	// maxOutgoing bounds the messages that wait for the bus to take them.
+	// Bound of the messages that wait for the bus to take them.
 	maxOutgoing = 16384
-	// maxEvents bounds the events that wait for a slow reader of Client.Events.
+	// Bound of the replies among them: whoever asks for long lists and a bus that is
+	// slow must not fill the memory.
+	maxReplies = 64
+	// Bound of the events that wait for a slow reader of Client.Events.
 	maxEvents = 1024
-	// maxAnswered bounds the answered tags that a client remembers.
+	// Bound of the answered tags that a client remembers.
 	maxAnswered = 4096
 
-	// writeTimeout is after how long a bus that takes no byte counts as lost.
+	// A bus that takes no byte for so long counts as lost.
 	writeTimeout = 10 * time.Second
-	// connectTimeout bounds connecting, logging in and asking for the name.
+	// Bound of connecting, logging in and asking for the name.
 	connectTimeout = 10 * time.Second
-	// backendTimeout bounds one request to the agent.
+	// Bound of one request to the agent.
 	backendTimeout = 20 * time.Second
-	// lookupTimeout bounds a question to the bus, to systemd or to polkit without interaction.
+	// Bound of a question to the bus, to systemd or to polkit without interaction.
 	lookupTimeout = 3 * time.Second
-	// interactionTimeout bounds a question to polkit that a person answers.
+	// Bound of a question to polkit that a person answers.
 	interactionTimeout = 120 * time.Second
-	// flushTimeout bounds the sending of what waits when the server stops.
+	// Bound of the sending of what waits when the server stops.
 	flushTimeout = time.Second
-	// retryFirst and retryLast are the first and the longest pause between attempts to connect.
+	// The first and the longest pause between attempts.
 	retryFirst = 50 * time.Millisecond
 	retryLast  = 2 * time.Second
-	// workers is how many calls of different connections are carried out at once.
+	// Calls of different connections that are carried out at once.
 	workers = 4
 )

@@ -1,8 +1,9 @@
 package dbusapi
 
 import (
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // The rows of the list methods, as they look on the bus.

@@ -5,8 +5,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // The names of the interface. The digit stands in name, path and interfaces, so
@@ -36,7 +37,7 @@ const (
 	nodePrefix         = RootPath + "/node/"
 	operationPrefix    = RootPath + "/operation/"
 	registrationPrefix = RootPath + "/registration/"
-	// oversizePath stands in for the path of a call that was too large to be read.
+	// Stands in for the path of a call that was too large to be read.
 	oversizePath = RootPath + "/oversize"
 
 	driverName          = "org.freedesktop.DBus"
@@ -92,7 +93,7 @@ func escape(text string) string {
 	return escaped.String()
 }
 
-// unescape is the inverse of escape. ok is false for a text that escape never writes.
+// unescape is the inverse of escape; not ok is a text that escape never writes.
 func unescape(text string) (plain string, ok bool) {
 	if text == "_" {
 		return "", true

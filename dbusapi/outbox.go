@@ -12,12 +12,16 @@ import (
 type outbox struct {
 	// messages has room for maxOutgoing; nobody closes it. A nil asks for a note in flushed.
 	messages chan *dbus.Message
+	// replies holds one token for each reply in messages; capacity maxReplies, never closed.
+	replies chan struct{}
 	// flushed is closed when everything put before the nil was sent.
 	flushed chan struct{}
 }
 
 func newOutbox() *outbox {
-	return &outbox{messages: make(chan *dbus.Message, maxOutgoing), flushed: make(chan struct{})}
+	return &outbox{
+		messages: make(chan *dbus.Message, maxOutgoing), replies: make(chan struct{}, maxReplies), flushed: make(chan struct{}),
+	}
 }
 
 // put queues a message; false means that there was no room.
@@ -27,6 +31,29 @@ func (o *outbox) put(message *dbus.Message) bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// reply queues a reply and waits for room until ctx ends. It is the workers'; a bus
+// that is stuck holds them, and nobody else.
+func (o *outbox) reply(ctx context.Context, message *dbus.Message) {
+	select {
+	case <-ctx.Done():
+	case o.replies <- struct{}{}:
+		if !o.put(message) {
+			<-o.replies
+		}
+	}
+}
+
+// refuse queues a reply when there is room now; else the caller times out.
+func (o *outbox) refuse(message *dbus.Message) {
+	select {
+	case o.replies <- struct{}{}:
+		if !o.put(message) {
+			<-o.replies
+		}
+	default:
 	}
 }
 
@@ -44,6 +71,9 @@ func (o *outbox) run(ctx context.Context, conn *dbus.Conn) {
 				return
 			}
 			conn.Send(message, nil)
+			if message.Type != dbus.TypeSignal {
+				<-o.replies
+			}
 		}
 	}
 }

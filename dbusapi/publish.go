@@ -3,8 +3,9 @@ package dbusapi
 import (
 	"fmt"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // Publish makes status readable and sends the signals: what changed of the

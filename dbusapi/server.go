@@ -26,12 +26,14 @@ type Options struct {
 // for concurrent use; Publish, Invoke and NotifyCanceled keep the order in which
 // one goroutine calls them, and never block.
 type Server struct {
-	backend  Backend
-	log      *slog.Logger
-	address  string
-	surface  *surface
-	ready    chan struct{}
-	readyNow sync.Once
+	backend Backend
+	log     *slog.Logger
+	address string
+	surface *surface
+	// privileged is the function of that name; tests play an unprivileged caller.
+	privileged func(uid uint32) bool
+	ready      chan struct{}
+	readyNow   sync.Once
 
 	// session is the present connection, nil while there is none.
 	session atomic.Pointer[session]
@@ -56,12 +58,13 @@ func New(options Options) *Server {
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		backend:   options.Backend,
-		log:       log,
-		address:   options.Address,
-		ready:     make(chan struct{}),
-		connected: make(chan struct{}),
-		known:     map[levels.ClientID]bool{},
+		backend:    options.Backend,
+		log:        log,
+		address:    options.Address,
+		privileged: privileged,
+		ready:      make(chan struct{}),
+		connected:  make(chan struct{}),
+		known:      map[levels.ClientID]bool{},
 	}
 	surface, err := newSurface(s)
 	if err != nil {
@@ -86,7 +89,7 @@ func (s *Server) Run(ctx context.Context) error {
 		case errors.Is(err, ErrNameTaken):
 			return err
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // being told to stop is no failure
 		case served:
 			pause = retryFirst
 			s.log.WarnContext(ctx, "message bus lost, connecting again", "error", err)

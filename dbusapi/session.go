@@ -7,8 +7,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // session is one connection of the server and the goroutines that serve it. The
@@ -102,7 +103,7 @@ func (s *session) intercept(message *dbus.Message) {
 		return
 	}
 	if err := s.inbox.put(c); err != nil && c.wantsReply() {
-		s.outbox.put(c.failure(err))
+		s.outbox.refuse(c.failure(err))
 	}
 }
 
@@ -143,7 +144,7 @@ func (s *session) turn(ctx context.Context, p *peer, next job) {
 		if problem := recover(); problem != nil {
 			s.server.log.ErrorContext(ctx, "panic in a bus call", "panic", problem)
 			if next.call != nil {
-				s.answer(next.call, nil, fmt.Errorf("internal error: %v", problem))
+				s.answer(ctx, next.call, nil, fmt.Errorf("internal error: %v", problem))
 			}
 		}
 	}()
@@ -163,7 +164,7 @@ func (s *session) turn(ctx context.Context, p *peer, next job) {
 func (s *session) begin(ctx context.Context, p *peer, c *call) {
 	todo, err := s.server.surface.plan(c)
 	if err != nil {
-		s.answer(c, nil, err)
+		s.answer(ctx, c, nil, err)
 
 		return
 	}
@@ -173,17 +174,17 @@ func (s *session) begin(ctx context.Context, p *peer, c *call) {
 		return
 	}
 	if err = s.identify(ctx, p); err != nil {
-		s.answer(c, nil, err)
+		s.answer(ctx, c, nil, err)
 
 		return
 	}
-	if p.identity.privileged() || todo.action == actionRegister && p.identity.mayRegister {
+	if s.server.privileged(p.identity.uid) || todo.action == actionRegister && p.identity.mayRegister {
 		s.execute(ctx, p, c, &todo)
 
 		return
 	}
 	if err = s.inbox.beginAuthorizing(p); err != nil {
-		s.answer(c, nil, err)
+		s.answer(ctx, c, nil, err)
 
 		return
 	}
@@ -211,7 +212,7 @@ func (s *session) authorize(ctx context.Context, p *peer, c *call, todo *plan) {
 		id:          fmt.Sprintf("cssc%s-%d", p.name, c.serial),
 	})
 	if err != nil {
-		s.answer(c, nil, err)
+		s.answer(ctx, c, nil, err)
 
 		return
 	}
@@ -227,11 +228,11 @@ func (s *session) execute(ctx context.Context, p *peer, c *call, todo *plan) {
 	running, cancel := context.WithTimeout(withCaller(ctx, s, p), backendTimeout)
 	defer cancel()
 	values, err := todo.run(running)
-	s.answer(c, values, err)
+	s.answer(ctx, c, values, err)
 }
 
-// answer replies, unless nobody waits. No room means a stuck bus; the caller times out.
-func (s *session) answer(c *call, values []any, err error) {
+// answer replies, unless nobody waits.
+func (s *session) answer(ctx context.Context, c *call, values []any, err error) {
 	if !c.wantsReply() {
 		return
 	}
@@ -239,7 +240,7 @@ func (s *session) answer(c *call, values []any, err error) {
 	if err != nil {
 		message = c.failure(err)
 	}
-	s.outbox.put(message)
+	s.outbox.reply(ctx, message)
 }
 
 // identify finds out who a client is, once.

@@ -7,8 +7,9 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // snapshot is a published status with what is made from it once. Never changed.
@@ -152,7 +153,9 @@ func managerProperties() []property[Status] {
 		{"Quorate", "b", "true", func(s *Status) any { return s.Quorate }},
 		{"Headless", "b", "true", func(s *Status) any { return s.Headless }},
 		{"LeaseRemainingUSec", "t", "false", func(s *Status) any { return s.LeaseRemaining }},
-		{"Sequence", "s", "true", func(s *Status) any { return ofRun(s, "", func(r *levels.RunView) string { return r.Sequence.String() }) }},
+		{"Sequence", "s", "true", func(s *Status) any {
+			return ofRun(s, "", func(r *levels.RunView) string { return r.Sequence.String() })
+		}},
 		{"Level", "i", "true", func(s *Status) any { return ofRun(s, 0, func(r *levels.RunView) int32 { return int32(r.Level) }) }},
 		{"Phase", "s", "true", func(s *Status) any { return ofRun(s, "", func(r *levels.RunView) string { return r.Phase.String() }) }},
 		{"Reason", "s", "true", func(s *Status) any { return ofRun(s, "", func(r *levels.RunView) string { return r.Reason }) }},
@@ -166,11 +169,11 @@ func managerProperties() []property[Status] {
 }
 
 func ofRun[T any](s *Status, none T, get func(*levels.RunView) T) T {
-	if s.View.Run == nil {
+	if s.Run == nil {
 		return none
 	}
 
-	return get(s.View.Run)
+	return get(s.Run)
 }
 
 func reachedLevel(s *Status) any {

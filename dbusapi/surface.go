@@ -3,10 +3,12 @@ package dbusapi
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // surface is everything that can be called: the method table and the tree of
@@ -94,13 +96,7 @@ type object struct {
 }
 
 func (o object) has(iface string) bool {
-	for _, standard := range standardInterfaces() {
-		if iface == standard {
-			return true
-		}
-	}
-
-	return iface != "" && iface == o.iface
+	return slices.Contains(standardInterfaces(), iface) || iface != "" && iface == o.iface
 }
 
 // object finds what a path stands for at this moment.

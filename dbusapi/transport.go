@@ -241,7 +241,8 @@ func headerTexts(header []byte, order binary.ByteOrder) map[dbus.HeaderField]str
 		}
 		code, letter := dbus.HeaderField(header[position]), header[position+2]
 		position += 4
-		size, terminator := 0, 1
+		var size int
+		terminator := 1
 		switch letter {
 		case 's', 'o':
 			if position+4 > len(header) {

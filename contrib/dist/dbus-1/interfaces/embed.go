@@ -8,4 +8,4 @@ import "embed"
 func Files() embed.FS { return files }
 
 //go:embed *.xml
-var files embed.FS //nolint:gochecknoglobals // go:embed fills package variables only
+var files embed.FS

@@ -31,6 +31,13 @@ func readLimits(ctx context.Context) systemLimits {
 		return limits
 	}
 	limits.window = window
+	stop, err := system.StopTimeout(ctx, "cssc-leave.service")
+	if err != nil {
+		limits.unknown = append(limits.unknown, "not checked, TimeoutStopSec= of cssc-leave.service is not known: "+err.Error())
+
+		return limits
+	}
+	limits.stopTimeout = stop
 
 	return limits
 }

@@ -82,7 +82,7 @@ func (s *stage) startBus(dir string) (string, error) {
 	_ = os.Remove(filepath.Join(dir, "bus"))
 	file := filepath.Join(dir, "bus.conf")
 	text := `<busconfig><type>session</type><listen>` + address + `</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*"/><allow own="*"/></policy></busconfig>`
+<policy context="default"><allow own="*"/><allow eavesdrop="true"/><allow send_destination="*"/></policy></busconfig>`
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return "", err
 	}

@@ -1,0 +1,141 @@
+// Command bench measures the coordinator against references in the same run, on real
+// nodes of the lab, and prints ratios. It is what "make bench" runs.
+//
+// # Model
+//
+// On the host it boots one node for each suite, installs cssc and copies itself in; in
+// the node ("bench node") it measures and writes one JSON line for each figure. Every
+// ratio has its reference measured in turns with it, so that the load of the machine
+// falls on both.
+//
+// # What is not guaranteed
+//
+// Absolute times are those of this machine in this minute. Only ratios are compared with
+// goals, and a missed goal is shown, not hidden; it does not change the exit status.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/cssc-ha/cssc/integration/lab"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var err error
+	if len(os.Args) > 1 && os.Args[1] == "node" {
+		err = runInNode(ctx)
+	} else {
+		err = runOnHost(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// runOnHost boots the nodes one after the other and prints a table for each.
+func runOnHost(ctx context.Context) error {
+	suite := flag.String("suite", "", "only this suite (bookworm or trixie); default both")
+	flag.Parse()
+	suites := lab.Suites()
+	if *suite != "" {
+		suites = []string{*suite}
+	}
+	for _, name := range suites {
+		figures, err := benchSuite(ctx, name)
+		printTable(os.Stdout, name, figures)
+		if err != nil {
+			return fmt.Errorf("suite %s: %w", name, err)
+		}
+	}
+
+	return nil
+}
+
+func benchSuite(ctx context.Context, suite string) (figures []figure, err error) {
+	host := &hostTB{name: "bench-" + suite}
+	defer host.finish(&err)
+	program := lab.BuildProgram(host, "./integration/cmd/bench")
+	node := lab.New(host).Node(host, lab.NodeConfig{Name: "bench", Suite: suite})
+	node.Install(host)
+	node.WriteFile(host, "/etc/cssc/cssc.toml", benchConfig)
+	node.Copy(host, program, "/usr/local/bin/bench")
+	for path, text := range benchUnits() {
+		node.WriteFile(host, path, text)
+	}
+	node.Boot(host)
+
+	return measure(ctx, node)
+}
+
+// measure runs the program in the node and collects what it prints.
+func measure(ctx context.Context, node *lab.Node) ([]figure, error) {
+	process := node.Command(ctx, 0, "/usr/local/bin/bench", "node")
+	var complaints bytes.Buffer
+	process.Stderr = &complaints
+	pipe, err := process.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err = process.Start(); err != nil {
+		return nil, err
+	}
+	var figures []figure
+	for lines := bufio.NewScanner(pipe); lines.Scan(); {
+		var one figure
+		if err = json.Unmarshal(lines.Bytes(), &one); err != nil {
+			return figures, fmt.Errorf("line %q: %w", lines.Text(), err)
+		}
+		fmt.Fprintf(os.Stderr, "%s: measured %s\n", node.Suite, one.Name)
+		figures = append(figures, one)
+	}
+	if err = process.Wait(); err != nil {
+		return figures, fmt.Errorf("%w\n%s", err, &complaints)
+	}
+
+	return figures, nil
+}
+
+// hostTB is a test for the lab outside of "go test".
+type hostTB struct {
+	name     string
+	cleanups []func()
+	failed   bool
+}
+
+// fatal carries the message of Fatalf up to finish.
+type fatal struct{ message string }
+
+func (h *hostTB) Helper()                         {}
+func (h *hostTB) Name() string                    { return h.name }
+func (h *hostTB) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+func (h *hostTB) Cleanup(cleanup func())          { h.cleanups = append(h.cleanups, cleanup) }
+func (h *hostTB) Failed() bool                    { return h.failed }
+
+func (h *hostTB) Fatalf(format string, args ...any) {
+	h.failed = true
+	panic(fatal{fmt.Sprintf(format, args...)})
+}
+
+// finish runs the cleanups and turns a Fatalf into an error.
+func (h *hostTB) finish(err *error) {
+	reason := recover()
+	for i := len(h.cleanups) - 1; i >= 0; i-- {
+		h.cleanups[i]()
+	}
+	switch stopped, ours := reason.(fatal); {
+	case ours:
+		*err = fmt.Errorf("%s", stopped.message)
+	case reason != nil:
+		panic(reason)
+	}
+}

@@ -53,7 +53,7 @@ func (a *app) follow(ctx context.Context, agent agentPort, request request) erro
 		return err
 	}
 	if f.id, err = agent.Request(ctx, request); err != nil {
-		return fmt.Errorf("%s: %w", requestWords(request), err)
+		return named(request, err)
 	}
 
 	return f.watch(ctx, events)

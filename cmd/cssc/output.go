@@ -128,11 +128,13 @@ func dash(cell string) string {
 	return cell
 }
 
-// span writes a duration the way people say it: 0.4s, 12s, 3m 5s, 2h 10m, 3d 4h.
+// span writes a duration the way people say it: 40ms, 1.4s, 12s, 3m 5s, 2h 10m, 3d 4h.
 func span(d time.Duration) string {
 	switch {
-	case d < 0:
+	case d <= 0:
 		return "0s"
+	case d < time.Second:
+		return fmt.Sprintf("%dms", max(d.Milliseconds(), 1))
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	case d < time.Minute:

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,15 +11,20 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	var check bool
+	var check, wait bool
 	cmd := &cobra.Command{
 		Use:   "status [NODE]",
 		Short: "Show the cluster, its nodes, what runs and what needs attention",
 		Example: "  cssc status\n" +
-			"  cssc status --check || echo 'somebody should look'",
+			"  cssc status --check || echo 'somebody should look'\n" +
+			"  cssc status --wait --timeout 5m",
 		Args: arguments(0, "NODE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			status, err := a.status(cmd.Context())
+			read := a.status
+			if wait {
+				read = a.settledStatus
+			}
+			status, err := read(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -38,6 +44,7 @@ func (a *app) statusCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "exit with status 6 when something needs attention")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the agent is there and no run is in progress, or one is held")
 
 	return cmd
 }
@@ -83,8 +90,9 @@ func attention(status *report) []string {
 // standing is attention without the held run, which the screen shows by itself.
 func standing(status *report) []string {
 	var list []string
-	for _, target := range status.LostTargets {
-		list = append(list, fmt.Sprintf("level %s went down and not by the agent; bring it back with: cssc sync", target))
+	if len(status.LostTargets) > 0 {
+		list = append(list, fmt.Sprintf("%s went down and not by the agent; bring it back with: cssc sync",
+			targetWords(status.LostTargets)))
 	}
 	if status.Headless {
 		list = append(list, "no master is known: what runs goes on, nothing new starts")
@@ -94,6 +102,24 @@ func standing(status *report) []string {
 	}
 
 	return append(list, status.Problems...)
+}
+
+// targetWords names a few targets and counts the rest.
+func targetWords(targets []levels.Target) string {
+	const most = 3
+	if len(targets) == 1 {
+		return "level " + targets[0].String()
+	}
+	names := make([]string, 0, most)
+	for _, target := range targets[:min(len(targets), most)] {
+		names = append(names, target.String())
+	}
+	words := "levels " + strings.Join(names, ", ")
+	if more := len(targets) - most; more > 0 {
+		words += fmt.Sprintf(" and %d more", more)
+	}
+
+	return words
 }
 
 // failedOf returns the failed participants of a held run.

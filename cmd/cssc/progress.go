@@ -28,9 +28,10 @@ func (p *progress) stay(lines ...string) {
 	}
 }
 
-// live replaces the live lines; nothing happens where nobody is looking.
+// live replaces the live lines; nothing happens where nobody is looking, or where
+// the cursor cannot be moved.
 func (p *progress) live(lines ...string) {
-	if p.app.asJSON || !p.app.terminalOut {
+	if p.app.asJSON || !p.app.terminalOut || p.app.getenv("TERM") == "dumb" {
 		return
 	}
 	p.beat++

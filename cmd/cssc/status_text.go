@@ -133,6 +133,8 @@ func topWords(top levels.Level) string { return strconv.Itoa(int(top)) }
 func nodeWhy(node levels.NodeView, status *report) string {
 	run := status.Run
 	switch {
+	case node.Self && run != nil && run.Phase == levels.PhaseHeld && len(failedOf(run)) > 0:
+		return "held: " + participantNames(failedOf(run)) + " failed"
 	case node.Self && run != nil && run.Phase != levels.PhaseRunning && run.Reason != "":
 		return run.Phase.String() + ": " + run.Reason
 	case node.Self && run != nil:

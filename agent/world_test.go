@@ -1,0 +1,577 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// world is everything around the agent that goes on when the agent is killed:
+// systemd with its units, logind, the bus with its clients, and the disk. All
+// of it runs in a bubble of fake time.
+type world struct {
+	t       *testing.T
+	started time.Time
+	dir     string
+	closing chan struct{}
+	clients sync.WaitGroup
+
+	mu      sync.Mutex
+	agent   *Agent
+	members map[levels.Target][]string
+	active  map[string]levels.Instant // unit → when it became active
+	failing map[string]int            // unit → how many more starts fail
+	starts  map[string]int
+	log     []string // what the services themselves saw, in order
+
+	components map[levels.ClientID]*component
+	answered   map[levels.Tag]error
+	calls      map[string]int // component and position → executions
+
+	announced   chan levels.Mode
+	changed     chan struct{}
+	preparing   bool
+	inhibited   bool
+	window      time.Duration
+	endings     []levels.Mode
+	noLogind    bool
+	endingFails error
+	lost        []levels.Target
+
+	config   config.Config
+	badFile  error
+	reloads  int
+	digest   string
+	notified []string
+	notices  []levels.Action
+	shown    []*Status
+	journal  []string
+	appends  int
+	killAt   int // the append after which the agent dies; 0 = never
+	fail     diskFailure
+	hang     chan struct{} // Publish waits for it to be closed
+}
+
+// diskFailure says which writes do not work.
+type diskFailure struct{ boot, durable, history bool }
+
+// component is one client of the bus with its registrations.
+type component struct {
+	name  string
+	takes time.Duration
+	fails int // how many more calls it answers with an error
+	hangs bool
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	c := config.Config{
+		Levels: levels.DefaultConfig("n1"), Digest: "d1", Hash: "h1",
+		Shutdown: config.Shutdown{Timeout: 55 * time.Minute, Margin: 5 * time.Second, Emergency: 45 * time.Second},
+		Limits:   config.Limits{HistoryRuns: 50},
+	}
+	for _, sequence := range levels.Sequences() {
+		c.Levels.Sequences[sequence].Ladder.Top = 3
+	}
+	w := &world{
+		t: t, started: time.Now(), dir: t.TempDir(), closing: make(chan struct{}),
+		members: map[levels.Target][]string{}, active: map[string]levels.Instant{}, failing: map[string]int{},
+		starts: map[string]int{}, components: map[levels.ClientID]*component{}, answered: map[levels.Tag]error{},
+		calls: map[string]int{}, announced: make(chan levels.Mode, 1), changed: make(chan struct{}, 1),
+		window: time.Hour, config: c, digest: "d1",
+	}
+
+	return w
+}
+
+// close ends what the services still do.
+func (w *world) close() {
+	close(w.closing)
+	w.clients.Wait()
+}
+
+func (w *world) now() levels.Instant { return levels.Instant(time.Since(w.started)) + 1 }
+
+func (w *world) note(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log = append(w.log, fmt.Sprintf(format, args...))
+}
+
+// want adds a member to a target before the agent starts.
+func (w *world) want(target, unit string) {
+	parsed, err := levels.ParseTarget(target)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.members[parsed] = append(w.members[parsed], unit)
+}
+
+// running is one life of the agent.
+type running struct {
+	w      *world
+	stop   context.CancelFunc
+	agent  *Agent
+	result chan error // capacity 1; closed without a value when the agent was killed
+	ready  chan struct{}
+}
+
+// store is the real one on a disk that can be full and that kills the agent.
+type store struct {
+	*FileStore
+
+	w *world
+}
+
+func (w *world) newStore() *store {
+	return &store{w: w, FileStore: NewFileStore(StoreOptions{
+		RunDir: filepath.Join(w.dir, "run"), StateDir: filepath.Join(w.dir, "var"), Incarnation: "boot-1", HistoryRuns: 50,
+	})}
+}
+
+var errFull = errors.New("no space left on device")
+
+func (s *store) Append(events []StampedEvent) error {
+	if s.w.fail.boot {
+		return errFull
+	}
+	err := s.FileStore.Append(events)
+	s.w.appends++
+	if s.w.killAt != 0 && s.w.appends == s.w.killAt {
+		runtime.Goexit() // kill -9: nothing after this instruction happens
+	}
+
+	return err
+}
+
+func (s *store) Snapshot(state *BootState) error {
+	if s.w.fail.boot {
+		return errFull
+	}
+
+	return s.FileStore.Snapshot(state)
+}
+
+func (s *store) SaveDurable(state *DurableState) error {
+	if s.w.fail.durable {
+		return errFull
+	}
+
+	return s.FileStore.SaveDurable(state)
+}
+
+// launch starts the agent anew on what the disk holds.
+func (w *world) launch() *running {
+	ctx, stop := context.WithCancel(context.Background())
+	r := &running{w: w, stop: stop, result: make(chan error, 1), ready: make(chan struct{})}
+	disk := w.newStore()
+	r.agent = New(Options{
+		Ports: Ports{
+			Units: (*fakeUnits)(w), System: (*fakeSystem)(w), Bus: (*fakeBus)(w), Store: disk,
+			Notify: (*fakeNotify)(w), Clock: w.now,
+		},
+		Journal:     NewJournalHandler(slog.LevelDebug, w.journalSend),
+		Version:     "test",
+		Incarnation: "boot-1",
+		Load: func() (config.Config, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+
+			return w.config, w.badFile
+		},
+		Digest: func() string {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+
+			return w.digest
+		},
+		FirstTag: 1000, BusReady: r.ready, WatchdogInterval: 9 * time.Second,
+	})
+	w.mu.Lock()
+	w.agent = r.agent
+	w.mu.Unlock()
+	close(r.ready)
+	go func() {
+		defer close(r.result)
+		defer func() { _ = disk.Close() }()
+		r.result <- r.agent.Run(ctx)
+	}()
+
+	return r
+}
+
+// end stops the agent as systemd does, and wants it to go well.
+func (r *running) end() {
+	r.w.t.Helper()
+	r.stop()
+	if err := <-r.result; err != nil {
+		r.w.t.Fatalf("Run = %v, want nil after a planned stop", err)
+	}
+}
+
+func (w *world) journalSend(_ int, message string, fields map[string]string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.journal = append(w.journal, fields["MESSAGE_ID"]+" "+message)
+
+	return nil
+}
+
+// until lets time pass until the status is as wanted; it fails after ten minutes.
+func (w *world) until(what string, holds func(*Status) bool) *Status {
+	w.t.Helper()
+	for limit := time.Now().Add(10 * time.Minute); time.Now().Before(limit); time.Sleep(5 * time.Millisecond) {
+		synctest.Wait()
+		w.mu.Lock()
+		agent := w.agent
+		w.mu.Unlock()
+		if status := agent.Status(); status != nil && holds(status) {
+			return status
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.t.Fatalf("never came: %s\nstatus: %+v\nlog: %s\njournal:\n%s", what, w.agent.Status(), strings.Join(w.log, ", "), strings.Join(w.journal, "\n"))
+
+	return nil
+}
+
+func (w *world) untilUp() *Status {
+	w.t.Helper()
+
+	return w.until("init complete", func(s *Status) bool { return s.State == levels.StateUp && s.Ready && s.Run == nil })
+}
+
+// register makes a component and registers it, again and again while the agent
+// is away; the client answers its calls.
+func (w *world) register(client levels.ClientID, c *component, positions ...string) {
+	w.t.Helper()
+	w.mu.Lock()
+	w.components[client] = c
+	w.mu.Unlock()
+	for _, position := range positions {
+		for {
+			w.mu.Lock()
+			agent := w.agent
+			w.mu.Unlock()
+			_, err := agent.Register(w.t.Context(), levels.Registration{Component: c.name, Client: client, Position: at(position)})
+			if err == nil || errors.Is(err, levels.ErrAlreadyRegistered) {
+				break
+			}
+			if !errors.Is(err, errStopped) {
+				w.t.Fatalf("register %s at %s: %v", c.name, position, err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+func at(text string) levels.Position {
+	word, number, _ := strings.Cut(text, ":")
+	sequence, err := levels.ParseSequence(word)
+	level, levelErr := levels.ParseLevel(number)
+	if err != nil || levelErr != nil {
+		panic(text)
+	}
+
+	return levels.Position{Sequence: sequence, Level: level}
+}
+
+// seen returns what the services saw, in order.
+func (w *world) seen() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return strings.Join(w.log, ", ")
+}
+
+// fakeUnits is systemd: jobs go on when the agent is killed.
+type fakeUnits world
+
+func (f *fakeUnits) Members(context.Context) (map[levels.Target][]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	members := map[levels.Target][]string{}
+	for target, units := range f.members {
+		members[target] = slices.Clone(units)
+	}
+
+	return members, nil
+}
+
+const jobTime = 20 * time.Millisecond
+
+func (f *fakeUnits) Start(ctx context.Context, order levels.StartUnits, tell func(levels.Member)) ([]levels.Member, error) {
+	f.mu.Lock()
+	units := order.Units
+	if len(units) == 0 {
+		units = slices.Clone(f.members[order.Target])
+	}
+	f.mu.Unlock()
+	var members []levels.Member
+	for _, unit := range units {
+		member := f.start(unit, order)
+		if err := pause(ctx, jobTime); err != nil {
+			return members, err
+		}
+		tell(member)
+		members = append(members, member)
+	}
+
+	return members, nil
+}
+
+// start is what happens inside systemd: it does not depend on who waits for it.
+func (f *fakeUnits) start(unit string, order levels.StartUnits) levels.Member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if since, up := f.active[unit]; up {
+		if order.Resume && since >= order.Since {
+			return levels.Member{Unit: unit, Outcome: levels.OutcomeDone}
+		}
+
+		return levels.Member{Unit: unit, Outcome: levels.OutcomeAlready}
+	}
+	f.starts[unit]++
+	if f.failing[unit] > 0 {
+		f.failing[unit]--
+		f.log = append(f.log, "fail "+unit)
+
+		return levels.Member{Unit: unit, Outcome: levels.OutcomeFailed, Reason: "exit status 1"}
+	}
+	f.log = append(f.log, "start "+unit)
+	f.active[unit] = (*world)(f).now()
+
+	return levels.Member{Unit: unit, Outcome: levels.OutcomeDone}
+}
+
+func (f *fakeUnits) Stop(ctx context.Context, order levels.StopUnits) ([]levels.Member, error) {
+	f.mu.Lock()
+	units := order.Units
+	if len(units) == 0 {
+		units = slices.Clone(f.members[order.Target])
+	}
+	var members []levels.Member
+	for _, unit := range units {
+		outcome := levels.OutcomeAlready
+		if _, up := f.active[unit]; up {
+			outcome = levels.OutcomeDone
+			f.log = append(f.log, "stop "+unit)
+			delete(f.active, unit)
+		}
+		members = append(members, levels.Member{Unit: unit, Outcome: outcome})
+	}
+	f.mu.Unlock()
+
+	return members, pause(ctx, jobTime)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (f *fakeUnits) Changed() <-chan struct{} { return f.changed }
+
+func (f *fakeUnits) Lost(_ context.Context, expected []levels.Target) ([]levels.Target, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var lost []levels.Target
+	for _, target := range expected {
+		if slices.Contains(f.lost, target) {
+			lost = append(lost, target)
+		}
+	}
+
+	return lost, nil
+}
+
+func (f *fakeUnits) Reload(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reloads++
+
+	return nil
+}
+
+// fakeSystem is logind and PID 1.
+type fakeSystem world
+
+var errNoLogind = errors.New("logind is away")
+
+func (f *fakeSystem) PreparingForShutdown(context.Context) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.noLogind {
+		return false, errNoLogind
+	}
+
+	return f.preparing, nil
+}
+
+func (f *fakeSystem) Inhibit(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inhibited = true
+
+	return nil
+}
+
+func (f *fakeSystem) Release() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.inhibited {
+		f.log = append(f.log, "release inhibitor")
+	}
+	f.inhibited = false
+
+	return nil
+}
+
+func (f *fakeSystem) Window(context.Context) (time.Duration, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return f.window, nil
+}
+
+func (f *fakeSystem) ShutdownAnnounced() <-chan levels.Mode { return f.announced }
+
+func (f *fakeSystem) End(_ context.Context, mode levels.Mode, report func(string, error)) error {
+	report("login1", f.endingFails) // writes to the journal
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.endings = append(f.endings, mode)
+	f.log = append(f.log, "end "+mode.String())
+
+	return f.endingFails
+}
+
+// fakeNotify is systemd's notify socket.
+type fakeNotify world
+
+func (f *fakeNotify) Notify(state string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.notified = append(f.notified, state)
+
+	return nil
+}
+
+// fakeBus is the bus with its clients, which go on when the agent is killed.
+type fakeBus world
+
+func (f *fakeBus) Invoke(call levels.Invoke) error {
+	w := (*world)(f)
+	w.clients.Go(func() { w.serve(call) })
+
+	return nil
+}
+
+// serve is a well-made client: it does the work of a tag once, and tells the
+// result until the agent has taken it.
+func (w *world) serve(call levels.Invoke) {
+	w.mu.Lock()
+	client := w.components[call.Registration.Client]
+	result, known := w.answered[call.Tag]
+	if client == nil || client.hangs {
+		w.mu.Unlock()
+
+		return
+	}
+	if !known {
+		if client.fails > 0 {
+			client.fails--
+			result = errors.New("not today")
+		}
+		what := client.name + " " + call.Position.String()
+		w.calls[what]++
+		w.log = append(w.log, "call "+what)
+		w.answered[call.Tag] = result
+	}
+	takes := client.takes
+	w.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-w.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if pause(ctx, takes+time.Millisecond) != nil {
+		return
+	}
+	done := levels.CallbackDone{Tag: call.Tag, Client: call.Registration.Client, OK: result == nil}
+	if result != nil {
+		done.Message = result.Error()
+	}
+	for {
+		w.mu.Lock()
+		agent := w.agent
+		w.mu.Unlock()
+		err := agent.Done(ctx, done)
+		if err == nil || errors.Is(err, levels.ErrNoSuchInvocation) || pause(ctx, 50*time.Millisecond) != nil {
+			return
+		}
+	}
+}
+
+func (f *fakeBus) NotifyCanceled(notice levels.NotifyCanceled) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, "canceled "+notice.Sequence.String())
+}
+
+func (f *fakeBus) Publish(status *Status, notices []levels.Action) {
+	f.mu.Lock()
+	hang := f.hang
+	f.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shown = append(f.shown, status)
+	f.notices = append(f.notices, notices...)
+}
+
+func (f *fakeBus) Alive(_ context.Context, clients []levels.ClientID) (map[levels.ClientID]bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	alive := map[levels.ClientID]bool{}
+	for _, client := range clients {
+		alive[client] = f.components[client] != nil
+	}
+
+	return alive, nil
+}
+
+// bubble runs one story in fake time.
+func bubble(t *testing.T, story func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		story(t, w)
+		w.close()
+	})
+}

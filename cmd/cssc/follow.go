@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -119,7 +118,7 @@ func (f *follower) away(ctx context.Context, cause error) (over bool, err error)
 		return true, f.cut(ctx)
 	case f.goesDown():
 		return true, f.down()
-	case !errors.Is(cause, errNoAgent) && !errors.Is(cause, levels.ErrTryAgain):
+	case !passing(cause):
 		f.broken, f.lost = cause, f.app.now()
 	case f.lost.IsZero():
 		f.lost = f.app.now()

@@ -252,4 +252,3 @@ func TestForeignTextCannotSteerTheTerminal(t *testing.T) {
 		t.Errorf("control characters reach the terminal: %q", shown)
 	}
 }
-

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
 )
 
@@ -33,7 +34,7 @@ func waitSettled(ctx context.Context, agent agentPort, events <-chan event) (*re
 		switch {
 		case err == nil && settled(status):
 			return status, nil
-		case err != nil && ctx.Err() == nil && !errors.Is(err, errNoAgent) && !errors.Is(err, levels.ErrTryAgain):
+		case err != nil && ctx.Err() == nil && !passing(err):
 			return nil, err
 		}
 		select {
@@ -57,4 +58,16 @@ func settled(status *report) bool {
 	}
 
 	return status.State == levels.StateUp || status.State == levels.StateDown
+}
+
+// passing says that an unanswered question is worth asking again: the agent is not
+// there, has just come, went away over the answer, or has too much to do.
+func passing(err error) bool {
+	for _, sentinel := range []error{errNoAgent, levels.ErrTryAgain, dbusapi.ErrTimeout, levels.ErrBusy} {
+		if errors.Is(err, sentinel) {
+			return true
+		}
+	}
+
+	return false
 }

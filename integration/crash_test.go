@@ -73,7 +73,7 @@ func (n *stage) afterInit(round int) {
 	n.inOrder(
 		group("early end init:1", "a1 start"),
 		group("a2 starting"), group("a2 start"),
-		group("early begin init:3", "a3 starting"), group("early end init:3", "a3 start"),
+		group("early begin init:3", "early end init:3", "a3 starting", "a3 start"),
 		group("z starting"), group("z start"),
 	)
 }

@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -35,8 +36,7 @@ func onEachSuiteWith(t *testing.T, config lab.NodeConfig, story func(t *testing.
 	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
-			config.Suite = suite
-			n := &stage{lab.New(t).Node(t, config), t}
+			n := &stage{lab.New(t).Node(t, lab.NodeConfig{Suite: suite, Polkit: config.Polkit}), t}
 			n.Install(t)
 			n.Copy(t, lab.BuildProgram(t, "./integration/cmd/probe"), "/usr/bin/probe")
 			story(t, n)
@@ -72,7 +72,7 @@ func (n *stage) member(name, targets string) {
 func (n *stage) memberThat(name, targets, lines string) {
 	n.t.Helper()
 	write := func(word string) string { return fmt.Sprintf("/usr/bin/probe record %s %s %s", storyFile, name, word) }
-	n.unit(name+".service", "[Service]\nType=oneshot\nRemainAfterExit=yes\n"+
+	n.unit(name+".service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"+
 		"ExecStart="+write("starting")+"\nExecStart=/bin/sleep 0.05\nExecStart="+write("start")+"\n"+
 		"ExecStop="+write("stopping")+"\nExecStop=/bin/sleep 0.05\nExecStop="+write("stop")+"\n"+
 		lines+"\n[Install]\nWantedBy="+targets+"\n")
@@ -82,7 +82,7 @@ func (n *stage) memberThat(name, targets, lines string) {
 // targets of shut, promote, demote, qualify and disqualify.
 func (n *stage) momentary(name, targets string) {
 	n.t.Helper()
-	n.unit(name+".service", "[Service]\nType=oneshot\nExecStart=/usr/bin/probe record "+storyFile+" "+name+
+	n.unit(name+".service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart=/usr/bin/probe record "+storyFile+" "+name+
 		" start\n[Install]\nWantedBy="+targets+"\n")
 }
 
@@ -96,7 +96,9 @@ func (n *stage) caller(name string, positions ...string) {
 // callerThat is caller with more lines for its [Service] section.
 func (n *stage) callerThat(name, lines string, positions ...string) {
 	n.t.Helper()
-	n.unit(name+".service", "[Service]\nType=notify\nTimeoutStartSec=30s\nExecStart=/usr/bin/probe serve "+storyFile+" "+name+" "+
+	// The bus must still be there when the service is stopped.
+	n.unit(name+".service", "[Unit]\nAfter=dbus.service\nStartLimitIntervalSec=0\n"+
+		"[Service]\nType=notify\nTimeoutStartSec=30s\nExecStart=/usr/bin/probe serve "+storyFile+" "+name+" "+
 		strings.Join(positions, " ")+"\n"+lines+"\n[Install]\nWantedBy=cssc-init-0.target\n")
 }
 
@@ -178,6 +180,9 @@ func (n *stage) never(words string) {
 
 // property reads a property of the agent's manager object, as busctl prints it.
 func (n *stage) property(name string) (string, error) {
+	if !n.Running() {
+		return "", errors.New("the node is off")
+	}
 	output, code, err := n.Try("busctl", "--timeout=5", "get-property", "org.cssc.Agent1", "/org/cssc/Agent1",
 		"org.cssc.Agent1.Manager", name)
 	if err == nil && code != 0 {

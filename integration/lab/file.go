@@ -87,7 +87,7 @@ func (n *Node) Journal(t TB, args ...string) string {
 
 // lastJournal is the end of the journal, whatever state the node is in.
 func (n *Node) lastJournal() string {
-	args := []string{"-o", "short-monotonic", "-n", "150"}
+	args := []string{"-o", "short-monotonic", "-n", "80"}
 	if n.Running() {
 		output, _, err := n.Try(append([]string{"journalctl", "--no-pager"}, args...)...)
 		if err == nil {

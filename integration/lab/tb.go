@@ -17,7 +17,7 @@ type TB interface {
 }
 
 // tick is the pause between two looks in Await.
-const tick = 10 * time.Millisecond
+const tick = 25 * time.Millisecond
 
 // Await calls look until it returns nil and returns the last error after the limit. It is
 // the one place of the lab and of the integration tests that polls: for states that nobody

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/cssc-ha/cssc/agent/config"
 )
 
 // TestManualNamesEveryCommandAndFlag walks the command tree: every command must
@@ -71,4 +78,165 @@ func walkCommands(cmd *cobra.Command, visit func(*cobra.Command)) {
 	for _, child := range cmd.Commands() {
 		walkCommands(child, visit)
 	}
+}
+
+// TestManualNamesEveryConfigurationKey asks the loader itself which keys each table
+// may hold, by way of a key that does not exist, and compares both ways with the
+// sections of cssc.toml(5).
+func TestManualNamesEveryConfigurationKey(t *testing.T) {
+	data, err := os.ReadFile("../../contrib/man/cssc.toml.5.scd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	manual := string(data)
+	sections := map[string]string{ // heading of the manual by table of the message
+		"cluster": "[cluster]", "node[1]": "[[node]]", "sequence.init": "[sequence.NAME]",
+		"sequence.init.level.1": "[sequence.NAME.level.LEVEL]", "component[1]": "[[component]]",
+		"mastership": "[mastership]", "security": "[security]", "shutdown": "[shutdown]",
+		"limits": "[limits]", "local": "[local]",
+	}
+	dir := t.TempDir()
+	text := "x = 1\n[cluster]\nx = 1\n[[node]]\nname = \"a\"\nx = 1\n[sequence.init]\nx = 1\n[sequence.init.level.1]\nx = 1\n" +
+		"[[component]]\nname = \"c\"\nx = 1\n[mastership]\nx = 1\n[security]\nx = 1\n[shutdown]\nx = 1\n[limits]\nx = 1\n[local]\nx = 1\n"
+	if err := os.WriteFile(filepath.Join(dir, "cssc.toml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = config.Load(dir)
+	invalid, ok := errors.AsType[*config.InvalidError](err)
+	if !ok {
+		t.Fatalf("unknown keys are taken: %v", err)
+	}
+	if got, want := len(invalid.Problems), len(sections)+1; got != want {
+		t.Errorf("%d problems, want one for each of %d tables and one for the root:\n%v", got, want, err)
+	}
+	for _, problem := range invalid.Problems {
+		table := strings.TrimSuffix(strings.TrimSuffix(problem.Key, "x"), ".")
+		_, list, _ := strings.Cut(problem.Text, "allowed are ")
+		allowed := strings.Split(list, ", ")
+		if table == "" {
+			for _, name := range allowed {
+				if !strings.Contains(manual, "["+name) {
+					t.Errorf("cssc.toml(5) has no section of %s", name)
+				}
+			}
+
+			continue
+		}
+		heading, known := sections[table]
+		if !known {
+			t.Errorf("table %s is not known to this test", table)
+
+			continue
+		}
+		compareKeys(t, manual, heading, slices.DeleteFunc(allowed, func(key string) bool { return key == "level" }))
+	}
+}
+
+func compareKeys(t *testing.T, manual, heading string, allowed []string) {
+	t.Helper()
+	_, section, found := strings.Cut(manual, "\n# "+heading+"\n")
+	if !found {
+		t.Errorf("cssc.toml(5) has no section %s", heading)
+
+		return
+	}
+	section, _, _ = strings.Cut(section, "\n# ")
+	for _, key := range allowed {
+		if !strings.Contains(section, "*"+key+"*") {
+			t.Errorf("cssc.toml(5), %s: the key %s is missing", heading, key)
+		}
+	}
+	for line := range strings.Lines(section) {
+		if key, isKey := strings.CutPrefix(strings.TrimSpace(line), "*"); isKey && strings.HasPrefix(line, "*") {
+			if key, isKey = strings.CutSuffix(key, "*"); isKey && !slices.Contains(allowed, key) {
+				t.Errorf("cssc.toml(5), %s: there is no key %s", heading, key)
+			}
+		}
+	}
+}
+
+// TestManualOfTheAgentNamesItsFlags reads the flags from the program's own help.
+func TestManualOfTheAgentNamesItsFlags(t *testing.T) {
+	source, err := os.ReadFile("../cssc-agent/settings.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	manual, err := os.ReadFile("../../contrib/man/cssc-agent.8.scd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`flags\.\w+Var\(&s\.\w+, "([a-z-]+)"`).FindAllSubmatch(source, -1)
+	if len(found) < 5 {
+		t.Fatalf("only %d flags found in settings.go", len(found))
+	}
+	for _, flag := range found {
+		if !strings.Contains(string(manual), "*--"+string(flag[1])+"*") {
+			t.Errorf("cssc-agent(8) does not name --%s", flag[1])
+		}
+	}
+}
+
+// TestFailureCatalogueNamesRealTests keeps contrib/failures.md honest: every section
+// says what is seen, what the agent does, what to type and which test proves it, and
+// every test that it names exists.
+func TestFailureCatalogueNamesRealTests(t *testing.T) {
+	data, err := os.ReadFile("../../contrib/failures.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := testNames(t)
+	sections := strings.Split(string(data), "\n## ")[1:]
+	if len(sections) < 20 {
+		t.Errorf("%d sections only", len(sections))
+	}
+	for _, section := range sections {
+		title, body, _ := strings.Cut(section, "\n")
+		for _, part := range []string{"**You see.**", "**The agent.**", "**You type.**", "**Proof.**"} {
+			if !strings.Contains(body, part) {
+				t.Errorf("failures.md, %s: %s is missing", title, part)
+			}
+		}
+		_, proof, _ := strings.Cut(body, "**Proof.**")
+		named := regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(proof, -1)
+		if len(named) == 0 {
+			t.Errorf("failures.md, %s: no test is named", title)
+		}
+		for _, name := range named {
+			if !tests[name[1]] {
+				t.Errorf("failures.md, %s: there is no test %s", title, name[1])
+			}
+		}
+	}
+}
+
+// testNames are all test functions, and all scripts and scenario files by their names.
+func testNames(t *testing.T) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func (Test\w+|Fuzz\w+)\(`)
+	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "build"):
+			return filepath.SkipDir
+		case strings.HasSuffix(path, ".txtar"):
+			names[entry.Name()] = true
+		case strings.HasSuffix(path, "_test.go"):
+			source, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for _, match := range declared.FindAllStringSubmatch(string(source), -1) {
+				names[match[1]] = true
+			}
+		}
+
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return names
 }

@@ -85,7 +85,7 @@ func classifyState(e ended) (levels.Outcome, string) {
 }
 
 func failedWords(e ended) string {
-	words := firstOf(e.why, "failed to start")
+	words := firstOf(e.why, "it failed to start")
 	if e.state.waitsForRestart() {
 		words += "; systemd will try it again"
 	}

@@ -80,10 +80,11 @@ func (d *Driver) subscribe(ctx context.Context, s *session) error {
 func (d *Driver) heard(signal *dbus.Signal) {
 	switch signal.Name {
 	case systemdManager + ".JobRemoved":
-		var id uint32
-		var job dbus.ObjectPath
-		var unit, result string
-		if len(signal.Body) != 4 || dbus.Store(signal.Body, &id, &job, &unit, &result) != nil {
+		id, known := argument[uint32](signal, 0)
+		_, placed := argument[dbus.ObjectPath](signal, 1)
+		unit, named := argument[string](signal, 2)
+		result, ended := argument[string](signal, 3)
+		if !known || !placed || !named || !ended {
 			return
 		}
 		target, isTarget := ParseTargetUnit(unit)
@@ -91,13 +92,25 @@ func (d *Driver) heard(signal *dbus.Signal) {
 			d.hint()
 		}
 	case systemdManager + ".Reloading":
-		var active bool
-		if len(signal.Body) == 1 && dbus.Store(signal.Body, &active) == nil && !active {
+		if active, ok := argument[bool](signal, 0); ok && !active {
 			d.hint()
 		}
 	case systemdManager + ".UnitFilesChanged":
 		d.hint()
 	}
+}
+
+// argument is one argument of a signal, when there is one of exactly that type.
+// Conversions such as those of dbus.Store would believe what no systemd sends.
+func argument[T any](signal *dbus.Signal, index int) (T, bool) {
+	if index >= len(signal.Body) {
+		var zero T
+
+		return zero, false
+	}
+	value, ok := signal.Body[index].(T)
+
+	return value, ok
 }
 
 // Members lists the units that each non-empty level target wants, sorted.

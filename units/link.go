@@ -302,8 +302,9 @@ func (w *watcher) DeliverSignal(_, _ string, signal *dbus.Signal) {
 }
 
 func (w *watcher) ownerChanged(signal *dbus.Signal) {
-	var name, before, after string
-	if signal.Name != busName+".NameOwnerChanged" || dbus.Store(signal.Body, &name, &before, &after) != nil || name != w.peer {
+	name, _ := argument[string](signal, 0)
+	after, ok := argument[string](signal, 2)
+	if signal.Name != busName+".NameOwnerChanged" || !ok || name != w.peer {
 		return
 	}
 	w.mu.Lock()

@@ -31,6 +31,9 @@ type System struct {
 	link *link
 	// announced has capacity 1: the first announcement counts. Never closed.
 	announced chan levels.Mode
+	// taking has capacity 1 and is full while an inhibitor is being taken, so that
+	// nobody takes a second one meanwhile. Never closed.
+	taking chan struct{}
 
 	mu sync.Mutex
 	// wanted says whether the inhibitor is to be held; lock is it, nil while it is not.
@@ -44,7 +47,7 @@ type System struct {
 
 // NewSystem returns a System that is not connected yet.
 func NewSystem(options Options) *System {
-	s := &System{link: newLink(options, loginName), announced: make(chan levels.Mode, 1)}
+	s := &System{link: newLink(options, loginName), announced: make(chan levels.Mode, 1), taking: make(chan struct{}, 1)}
 	s.link.heard = s.heard
 	s.link.ready = s.renew
 	for _, member := range []string{"PrepareForShutdown", "PrepareForShutdownWithMetadata"} {
@@ -78,14 +81,14 @@ func (s *System) ShutdownAnnounced() <-chan levels.Mode { return s.announced }
 
 // heard takes a signal of logind; wrong types are nothing.
 func (s *System) heard(signal *dbus.Signal) {
-	var begins bool
-	if len(signal.Body) == 0 || dbus.Store(signal.Body[:1], &begins) != nil {
+	begins, ok := argument[bool](signal, 0)
+	if !ok {
 		return
 	}
 	switch signal.Name {
 	case loginManager + ".PrepareForShutdownWithMetadata":
 		kind := ""
-		if metadata, ok := lastOf(signal.Body).(map[string]dbus.Variant); ok && begins {
+		if metadata, ok := argument[map[string]dbus.Variant](signal, 1); ok && begins {
 			kind, _ = metadata["type"].Value().(string)
 		}
 		s.mu.Lock()
@@ -97,8 +100,6 @@ func (s *System) heard(signal *dbus.Signal) {
 		}
 	}
 }
-
-func lastOf(body []any) any { return body[len(body)-1] }
 
 func (s *System) announce() {
 	s.mu.Lock()
@@ -185,9 +186,8 @@ func loginProperty[T any](ctx context.Context, s *session, name string) (T, erro
 func (s *System) Inhibit(ctx context.Context) error {
 	s.mu.Lock()
 	s.wanted = true
-	held := s.lock != nil
 	s.mu.Unlock()
-	if held {
+	if !s.missing() {
 		return nil
 	}
 	session, err := s.link.session(ctx)
@@ -198,8 +198,27 @@ func (s *System) Inhibit(ctx context.Context) error {
 	return s.take(ctx, session)
 }
 
-// take asks for an inhibitor and, when it has a new one, gives an old one back.
+// missing says whether an inhibitor is wanted and not held, or held from a logind that may
+// have forgotten it.
+func (s *System) missing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.wanted && (s.lock == nil || s.stale)
+}
+
+// take asks for an inhibitor, unless somebody else just took it, and gives an old one
+// back when it has a new one.
 func (s *System) take(ctx context.Context, session *session) error {
+	select {
+	case s.taking <- struct{}{}:
+		defer func() { <-s.taking }()
+	case <-ctx.Done():
+		return fmt.Errorf("take the delay inhibitor: %w", ctx.Err())
+	}
+	if !s.missing() {
+		return nil
+	}
 	var fd dbus.UnixFD
 	err := session.call(ctx, login(), loginManager+".Inhibit",
 		"shutdown", "cssc", "cluster services are stopped in order first", "delay").Store(&fd)
@@ -242,11 +261,9 @@ func (s *System) Release() error {
 // answer the old one stays: a logind that is only off the bus still honours it.
 func (s *System) renew(ctx context.Context, session *session) error {
 	s.mu.Lock()
-	wanted := s.wanted
-	s.kind = ""
-	s.stale = true
+	s.kind, s.stale = "", true
 	s.mu.Unlock()
-	if !wanted {
+	if !s.missing() {
 		return nil
 	}
 	if err := s.take(ctx, session); err != nil {
@@ -267,10 +284,7 @@ func (s *System) retake(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		s.mu.Lock()
-		missing := s.wanted && (s.lock == nil || s.stale)
-		s.mu.Unlock()
-		if !missing {
+		if !s.missing() {
 			continue
 		}
 		if session, err := s.link.session(ctx); err == nil {

@@ -179,7 +179,7 @@ func parseDone(body []any) (levels.CallbackDone, error) {
 }
 
 func operationOptions() []option {
-	return []option{{"mode", "s"}, {"to", "s"}, {"force", "b"}, {"reason", "s"}}
+	return []option{{"mode", "s"}, {"to", "s"}, {"force", "b"}, {"reason", "s"}, {"callbacks-only", "b"}}
 }
 
 // parseOperation reads the arguments of RequestOperation and PlanOperation, types
@@ -206,6 +206,10 @@ func parseOperation(body []any, self levels.NodeID) (levels.OperationRequested, 
 	request.Reason, _ = values["reason"].(string)
 	if err = checkText("option reason", request.Reason, MaxMessage); err != nil {
 		return request, err
+	}
+	request.CallbacksOnly, _ = values["callbacks-only"].(bool)
+	if request.CallbacksOnly && kind != levels.OperationShutdown {
+		return request, fmt.Errorf("%w: option callbacks-only belongs to shutdown, not to %s", levels.ErrInvalid, kind)
 	}
 	if request.To, err = parseTo(kind, values); err != nil {
 		return request, err

@@ -32,7 +32,15 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
   <type>custom</type>
   <listen>unix:path=%s</listen>
   <auth>EXTERNAL</auth>
-  <policy context="default">
+%s
+  <limit name="max_replies_per_connection">50000</limit>
+  <limit name="max_connections_per_user">2048</limit>
+  <limit name="max_match_rules_per_connection">2048</limit>
+</busconfig>
+`
+
+// openPolicy lets everybody do everything.
+const openPolicy = `  <policy context="default">
     <allow user="*"/>
     <allow own="*"/>
     <allow send_type="method_call"/>
@@ -43,13 +51,7 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
     <allow receive_type="method_return"/>
     <allow receive_type="error"/>
     <allow receive_type="signal"/>
-    <allow send_destination="*" eavesdrop="true"/>
   </policy>
-  %s
-  <limit name="max_replies_per_connection">50000</limit>
-  <limit name="max_connections_per_user">2048</limit>
-  <limit name="max_match_rules_per_connection">2048</limit>
-</busconfig>
 `
 
 // testBus is a private dbus-daemon that can be restarted on the same address.
@@ -59,8 +61,8 @@ type testBus struct {
 	command *exec.Cmd
 }
 
-// startBus starts a private bus that ends with the test, with extra in its configuration.
-func startBus(tb testing.TB, extra string) *testBus {
+// startBus starts a private bus that ends with the test, with this policy.
+func startBus(tb testing.TB, policy string) *testBus {
 	tb.Helper()
 	dir, err := os.MkdirTemp("", "cssc-bus-") //nolint:usetesting // the path of a socket must be short
 	if err != nil {
@@ -71,7 +73,7 @@ func startBus(tb testing.TB, extra string) *testBus {
 		tb.Fatal(err)
 	}
 	bus := &testBus{dir: dir, address: "unix:path=" + filepath.Join(dir, "bus")}
-	config := fmt.Sprintf(busConfig, filepath.Join(dir, "bus"), extra)
+	config := fmt.Sprintf(busConfig, filepath.Join(dir, "bus"), policy)
 	if err = os.WriteFile(filepath.Join(dir, "bus.conf"), []byte(config), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -201,10 +203,12 @@ func receive[T any](tb testing.TB, what string, from <-chan T) T {
 type fakeAgent struct {
 	server *Server
 
-	mu       sync.Mutex
-	status   Status
-	nextID   levels.RegistrationID
-	nextTag  levels.Tag
+	mu      sync.Mutex
+	status  Status
+	nextID  levels.RegistrationID
+	nextTag levels.Tag
+	// open are the invocations by tag in a benchmark, where nothing is published.
+	open     map[levels.Tag]levels.ClientID
 	fail     map[string]error
 	requests []levels.OperationRequested
 	// hook, when set, is called with every request, outside the lock.
@@ -214,6 +218,8 @@ type fakeAgent struct {
 	vanished chan levels.ClientID
 	lost     chan struct{}
 	subs     map[levels.ClientID]bool
+	// instant ends every operation as soon as it has begun.
+	instant bool
 }
 
 func newFakeAgent() *fakeAgent {
@@ -249,6 +255,41 @@ func (a *fakeAgent) setHook(hook func(call string, subject any)) {
 	a.hook = hook
 }
 
+// list collects what other goroutines report. Safe for concurrent use.
+type list[T any] struct {
+	mu     sync.Mutex
+	values []T
+}
+
+func (l *list[T]) add(v T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.values = append(l.values, v)
+}
+
+func (l *list[T]) all() []T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return slices.Clone(l.values)
+}
+
+// now is a copy of what the agent would publish.
+func (a *fakeAgent) now() Status {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+
+	return a.copy()
+}
+
+// operations are the requests so far.
+func (a *fakeAgent) operations() []levels.OperationRequested {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+
+	return slices.Clone(a.requests)
+}
+
 // update changes the status and publishes it with notices.
 func (a *fakeAgent) update(change func(*Status), notices ...levels.Action) {
 	a.mu.Lock()
@@ -260,14 +301,20 @@ func (a *fakeAgent) publish(change func(*Status), notices ...levels.Action) {
 	if change != nil {
 		change(&a.status)
 	}
+	next := a.copy()
+	if a.server != nil {
+		a.server.Publish(&next, notices)
+	}
+}
+
+func (a *fakeAgent) copy() Status {
 	next := a.status
 	next.Registrations = slices.Clone(a.status.Registrations)
 	next.Pending = slices.Clone(a.status.Pending)
 	next.Operations = slices.Clone(a.status.Operations)
 	next.Nodes = slices.Clone(a.status.Nodes)
-	if a.server != nil {
-		a.server.Publish(&next, notices)
-	}
+
+	return next
 }
 
 func (a *fakeAgent) Register(_ context.Context, r levels.Registration) (levels.RegistrationID, error) {
@@ -315,6 +362,12 @@ func (a *fakeAgent) Done(_ context.Context, done levels.CallbackDone) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.open[done.Tag] == done.Client {
+		delete(a.open, done.Tag)
+		a.done <- done
+
+		return nil
+	}
 	for index, open := range a.status.Pending {
 		if open.Tag != done.Tag {
 			continue
@@ -361,6 +414,9 @@ func (a *fakeAgent) Operation(_ context.Context, request levels.OperationRequest
 		To: request.To, By: request.By, Reason: request.Reason, Step: "begin", Result: levels.ResultRunning, Started: 5_000_000,
 	}
 	a.publish(func(s *Status) { s.Operations = append(s.Operations, view) }, levels.TellOperationStarted{Operation: view})
+	if a.instant {
+		go a.finish(view.ID, levels.ResultDone, "")
+	}
 
 	return view.ID, nil, nil
 }
@@ -490,7 +546,7 @@ func (b *testBus) serve(tb testing.TB, agent *fakeAgent) *runningServer {
 // start is a bus with a server on it.
 func start(tb testing.TB) (*testBus, *runningServer) {
 	tb.Helper()
-	bus := startBus(tb, "")
+	bus := startBus(tb, openPolicy)
 
 	return bus, bus.serve(tb, newFakeAgent())
 }

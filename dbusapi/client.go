@@ -123,7 +123,7 @@ func (c *Client) connect(ctx context.Context) (*clientLink, error) {
 	opening, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	link := &clientLink{client: c}
-	conn, err := connectBus(opening, c.address, dbus.WithSignalHandler(link), dbus.WithHandler(nobody{}))
+	conn, _, err := connectBus(opening, c.address, dbus.WithSignalHandler(link), dbus.WithHandler(nobody{}))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoBus, err)
 	}

@@ -97,9 +97,20 @@ func (a *answeredTags) add(tag levels.Tag) {
 // parseCallback reads the body of a Callback signal. Types are checked: a signal
 // is foreign data even from the right sender.
 func parseCallback(body []any) (Invocation, bool) {
+	if len(body) != 7 {
+		return Invocation{}, false
+	}
 	var row invocationRow
+	var valid [7]bool
 	// The signal has the registration before the component, the list after it.
-	if dbus.Store(body, &row.Tag, &row.Registration, &row.Component, &row.Sequence, &row.Level, &row.Flags, &row.Info) != nil {
+	row.Tag, valid[0] = body[0].(uint64)
+	row.Registration, valid[1] = body[1].(dbus.ObjectPath)
+	row.Component, valid[2] = body[2].(string)
+	row.Sequence, valid[3] = body[3].(string)
+	row.Level, valid[4] = body[4].(int32)
+	row.Flags, valid[5] = body[5].(uint64)
+	row.Info, valid[6] = body[6].(map[string]dbus.Variant)
+	if valid != [7]bool{true, true, true, true, true, true, true} {
 		return Invocation{}, false
 	}
 

@@ -22,6 +22,8 @@ type OperationRequest struct {
 	To     levels.NodeID
 	Force  bool
 	Reason string
+	// CallbacksOnly belongs to shutdown: systemd is stopping the units itself.
+	CallbacksOnly bool
 }
 
 func (r *OperationRequest) arguments() []any {
@@ -34,6 +36,9 @@ func (r *OperationRequest) arguments() []any {
 	}
 	if r.Force {
 		options["force"] = dbus.MakeVariant(true)
+	}
+	if r.CallbacksOnly {
+		options["callbacks-only"] = dbus.MakeVariant(true)
 	}
 	if r.Reason != "" {
 		options["reason"] = dbus.MakeVariant(r.Reason)

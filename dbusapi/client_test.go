@@ -19,10 +19,10 @@ func passOn(calls chan taken) Handler {
 	return func(ctx context.Context, call Invocation) { calls <- taken{ctx, call} }
 }
 
-func register(tb testing.TB, client *Client, component string, calls chan taken) {
+func register(tb testing.TB, client *Client, calls chan taken) {
 	tb.Helper()
 	err := client.Register(limited(tb), Registration{
-		Component: component, Sequence: levels.Init, Level: 3, Cookie: 42, Timeout: time.Minute, OnFailure: levels.PolicyContinue,
+		Component: "naming", Sequence: levels.Init, Level: 3, Cookie: 42, Timeout: time.Minute, OnFailure: levels.PolicyContinue,
 	}, passOn(calls))
 	if err != nil {
 		tb.Fatal(err)
@@ -34,8 +34,8 @@ func TestClientIsCalledAndAnswers(t *testing.T) {
 	bus, server := start(t)
 	client := bus.client(t)
 	calls := make(chan taken, 8)
-	register(t, client, "naming", calls)
-	r := server.agent.status.Registrations[0]
+	register(t, client, calls)
+	r := server.agent.now().Registrations[0]
 	if r.Component != "naming" || r.Timeout != time.Minute || r.OnFailure != levels.PolicyContinue || r.Client == "" {
 		t.Fatalf("registration is %+v", r)
 	}

@@ -23,8 +23,8 @@ func TestPipelinedCallsKeepTheirOrder(t *testing.T) {
 	bus, server := start(t)
 	conn := bus.connect(t)
 	const calls = 2000
-	var got []levels.Tag
-	server.agent.setHook(func(_ string, subject any) { got = append(got, subject.(levels.CallbackDone).Tag) })
+	var arrived list[levels.Tag]
+	server.agent.setHook(func(_ string, subject any) { arrived.add(subject.(levels.CallbackDone).Tag) })
 	window := make(chan struct{}, MaxQueuedPerClient/2)
 	answers := make(chan *dbus.Call, calls)
 	answered := make(chan struct{})
@@ -40,7 +40,7 @@ func TestPipelinedCallsKeepTheirOrder(t *testing.T) {
 		conn.Object(BusName, RootPath).Go(ManagerInterface+".Done", 0, answers, tag, int32(0), "")
 	}
 	receiveClosed(t, "all answers", answered)
-	if len(got) != calls || !slices.IsSorted(got) {
+	if got := arrived.all(); len(got) != calls || !slices.IsSorted(got) {
 		t.Fatalf("%d calls arrived, sorted: %v", len(got), slices.IsSorted(got))
 	}
 }
@@ -203,7 +203,7 @@ func TestIntrospectWhileRegistrationsChange(t *testing.T) {
 		}
 	})
 	for range 200 {
-		register(t, client, "naming", nil)
+		register(t, client, nil)
 		if err := client.Unregister(ctx, "naming", levels.Position{Sequence: levels.Init, Level: 3}); err != nil {
 			t.Fatal(err)
 		}
@@ -257,14 +257,14 @@ func TestDescriptorsDoNotLeak(t *testing.T) {
 func TestAStuckBusDoesNotHoldTheAgent(t *testing.T) {
 	bus, server := start(t)
 	client := bus.client(t)
-	register(t, client, "naming", make(chan taken, 1))
+	register(t, client, make(chan taken, 1))
 	pid := bus.command.Process.Pid
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	resumed := sync.OnceFunc(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
 	defer resumed()
-	invoke := levels.Invoke{Tag: 1, Registration: server.agent.status.Registrations[0], Position: levels.Position{Sequence: levels.Init, Level: 3}}
+	invoke := levels.Invoke{Tag: 1, Registration: server.agent.now().Registrations[0], Position: levels.Position{Sequence: levels.Init, Level: 3}}
 	began := time.Now()
 	var err error
 	for range 4 * maxOutgoing {

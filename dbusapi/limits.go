@@ -49,6 +49,9 @@ const (
 	// Bound of the answered tags that a client remembers.
 	maxAnswered = 4096
 
+	// Messages are gathered up to so many bytes before they are written.
+	writeAtOnce = 32 << 10
+
 	// A bus that takes no byte for so long counts as lost.
 	writeTimeout = 10 * time.Second
 	// Bound of connecting, logging in and asking for the name.

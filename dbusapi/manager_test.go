@@ -63,8 +63,9 @@ func TestBadInputIsRefused(t *testing.T) {
 		{"RequestOperation", []any{"qualify", "", uint64(0), options("mode", "halt")}, "InvalidArgs", "belong to shutdown"},
 		{"RequestOperation", []any{"qualify", "", uint64(0), options("to", "n1")}, "InvalidArgs", "belongs to switchover"},
 		{"RequestOperation", []any{"switchover", "", uint64(0), options("to", "")}, "InvalidArgs", "name of a node"},
-		{"RequestOperation", []any{"shutdown", "", uint64(0), options("dry-run", true)}, "InvalidArgs", "allowed: mode (s), to (s), force (b), reason (s)"},
+		{"RequestOperation", []any{"shutdown", "", uint64(0), options("dry-run", true)}, "InvalidArgs", "allowed: mode (s), to (s), force (b), reason (s), callbacks-only (b)"},
 		{"RequestOperation", []any{"shutdown", "", uint64(0), options("reason", strings.Repeat("x", 1025))}, "InvalidArgs", "at most 1024"},
+		{"RequestOperation", []any{"qualify", "", uint64(0), options("callbacks-only", true)}, "InvalidArgs", "belongs to shutdown"},
 		{"PlanOperation", []any{"shutdown", "n2", uint64(0), none}, ".NoSuchNode", "n2"},
 		{"GetConfig", []any{"levels.bogus"}, "InvalidArgs", "bogus"},
 		{"GetConfig", []any{strings.Repeat("k", MaxConfigKey+1)}, "InvalidArgs", "at most 128"},
@@ -97,8 +98,8 @@ func TestBadInputIsRefused(t *testing.T) {
 func TestEveryMethodReachesTheAgent(t *testing.T) {
 	bus, server := start(t)
 	conn, types := bus.witness(t)
-	var asked []string
-	server.agent.setHook(func(call string, subject any) { asked = append(asked, fmt.Sprintf("%s %+v", call, subject)) })
+	var heard list[string]
+	server.agent.setHook(func(call string, subject any) { heard.add(fmt.Sprintf("%s %+v", call, subject)) })
 	manager := func(member string, arguments ...any) []any {
 		t.Helper()
 		body, name, text := ask(t, conn, RootPath, ManagerInterface+"."+member, arguments...)
@@ -149,10 +150,11 @@ func TestEveryMethodReachesTheAgent(t *testing.T) {
 		fmt.Sprintf("Done {Tag:%d Client:%s OK:true Message:}", tag, conn.Names()[0]),
 		"Unregister 7",
 	}
+	asked := heard.all()
 	if !slices.Equal(asked[:4], want) {
 		t.Errorf("asked\n%q, want\n%q", asked[:4], want)
 	}
-	requests := server.agent.requests
+	requests := server.agent.operations()
 	uid := requests[0].By
 	if requests[0] != (levels.OperationRequested{Kind: levels.OperationShutdown, Mode: levels.ModeNoboot, Force: true, Reason: "why", By: uid}) || !strings.HasPrefix(uid, "uid ") {
 		t.Errorf("first request is %+v", requests[0])
@@ -170,18 +172,19 @@ func TestListsAndStatus(t *testing.T) {
 	bus, server := start(t)
 	conn, types := bus.witness(t)
 	client := bus.client(t)
-	register(t, client, "naming", make(chan taken, 1))
+	register(t, client, make(chan taken, 1))
 	if _, err := client.RequestOperation(limited(t), OperationRequest{Kind: levels.OperationDisqualify, Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	server.agent.update(func(s *Status) {
 		s.Members = []levels.MemberView{{Unit: "a.service", Target: levels.ReadyTarget(), Outcome: levels.OutcomeFailed, Reason: "exit status 1"}}
 		s.Problems = []string{"window is short"}
+		s.Nodes[0].Qualified = false
 	})
 	for member, want := range map[string]string{
-		"ListNodes":         "[[n1 up master 3 true true  /org/cssc/Agent1/node/n1]]",
-		"ListRegistrations": "[[7 naming init 3 " + string(server.agent.status.Registrations[0].Client) + "  60000000 continue /org/cssc/Agent1/registration/7]]",
-		"ListOperations":    "[[1 disqualify n1 " + server.agent.status.Operations[0].By + " begin running 5000 /org/cssc/Agent1/operation/1]]",
+		"ListNodes":         "[[n1 up master 3 true false  /org/cssc/Agent1/node/n1]]",
+		"ListRegistrations": "[[7 naming init 3 " + string(server.agent.now().Registrations[0].Client) + "  60000000 continue /org/cssc/Agent1/registration/7]]",
+		"ListOperations":    "[[1 disqualify n1 " + server.agent.now().Operations[0].By + " begin running 5000 /org/cssc/Agent1/operation/1]]",
 		"ListMembers":       "[[a.service ready failed exit status 1]]",
 	} {
 		body, name, text := ask(t, conn, RootPath, ManagerInterface+"."+member, uint64(0))
@@ -277,7 +280,7 @@ func TestDoneWithATagThatIsNotOurs(t *testing.T) {
 	bus, server := start(t)
 	client, other := bus.client(t), bus.client(t)
 	calls := make(chan taken, 1)
-	register(t, client, "naming", calls)
+	register(t, client, calls)
 	tag := server.agent.invoke("naming")
 	receive(t, "the invocation", calls)
 	if err := other.Done(limited(t), tag, nil); !errors.Is(err, ErrAccessDenied) {

@@ -2,6 +2,7 @@ package dbusapi
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -39,10 +40,12 @@ func (o *outbox) put(message *dbus.Message) bool {
 func (o *outbox) reply(ctx context.Context, message *dbus.Message) {
 	select {
 	case <-ctx.Done():
+		return
 	case o.replies <- struct{}{}:
-		if !o.put(message) {
-			<-o.replies
-		}
+	}
+	select {
+	case <-ctx.Done():
+	case o.messages <- message:
 	}
 }
 
@@ -57,24 +60,55 @@ func (o *outbox) refuse(message *dbus.Message) {
 	}
 }
 
-// run sends until ctx ends. An error of the connection ends the connection, which
-// its owner notices, so nothing is reported here.
-func (o *outbox) run(ctx context.Context, conn *dbus.Conn) {
+// run sends until ctx ends; what waits together goes in one write. An error of the
+// connection ends the connection, which its owner notices.
+func (o *outbox) run(ctx context.Context, to *link, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case message := <-o.messages:
-			if message == nil {
+			last := o.gather(ctx, to, message, log)
+			if err := to.flush(); err != nil {
+				log.DebugContext(ctx, "message bus takes nothing", "error", err)
+
+				return
+			}
+			if last {
 				close(o.flushed)
 
 				return
 			}
-			conn.Send(message, nil)
-			if message.Type != dbus.TypeSignal {
-				<-o.replies
-			}
 		}
+	}
+}
+
+// gather encodes a message and what waits behind it. It reports true when it met
+// the nil behind which nothing follows.
+func (o *outbox) gather(ctx context.Context, to *link, message *dbus.Message, log *slog.Logger) bool {
+	for message != nil {
+		o.take(ctx, to, message, log)
+		if to.out.Len() >= writeAtOnce {
+			return false
+		}
+		select {
+		case message = <-o.messages:
+		default:
+			return false
+		}
+	}
+
+	return true
+}
+
+// take encodes a message. One that cannot be is a bug of ours; a caller then
+// times out, the agent lives.
+func (o *outbox) take(ctx context.Context, to *link, message *dbus.Message, log *slog.Logger) {
+	if err := to.encode(message); err != nil {
+		log.ErrorContext(ctx, "message cannot be encoded", "error", err)
+	}
+	if message.Type != dbus.TypeSignal {
+		<-o.replies
 	}
 }
 

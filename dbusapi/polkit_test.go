@@ -21,6 +21,16 @@ type fakePolkit struct {
 	hang      chan struct{}
 }
 
+// hold keeps every answer back until release.
+func (p *fakePolkit) hold() (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	hang := make(chan struct{})
+	p.hang = hang
+
+	return func() { close(hang) }
+}
+
 type polkitSubject struct {
 	Kind    string
 	Details map[string]dbus.Variant
@@ -155,6 +165,8 @@ func TestPolkitSaysYes(t *testing.T) {
 		}
 	}
 	ask(t, conn, RootPath, ManagerInterface+".RequestOperation", "switchover", "", uint64(0), options("to", "n2"))
+	polkit.mu.Lock()
+	defer polkit.mu.Unlock()
 	if got := polkit.details; got["operation"] != "switchover" || got["node"] != "n1" || got["to"] != "n2" {
 		t.Errorf("details are %v", got)
 	}
@@ -163,7 +175,9 @@ func TestPolkitSaysYes(t *testing.T) {
 // A challenge is for callers that let a person be asked.
 func TestPolkitChallenges(t *testing.T) {
 	bus, _ := unprivileged(t)
-	startPolkit(t, bus, func(_ string, flags uint32) (bool, bool) { return flags == polkitInteraction, flags != polkitInteraction })
+	startPolkit(t, bus, func(_ string, flags uint32) (bool, bool) {
+		return flags == polkitInteraction, flags != polkitInteraction
+	})
 	quiet := bus.client(t)
 	if err := quiet.Reload(limited(t)); !errors.Is(err, ErrInteractionNeeded) {
 		t.Errorf("without interaction: %v", err)
@@ -192,8 +206,8 @@ func TestPolkitSaysNo(t *testing.T) {
 func TestPolkitHangs(t *testing.T) {
 	bus, _ := unprivileged(t)
 	polkit := startPolkit(t, bus, func(string, uint32) (bool, bool) { return true, false })
-	polkit.hang = make(chan struct{})
-	defer close(polkit.hang)
+	release := polkit.hold()
+	defer release()
 	conn := bus.connect(t)
 	answers := make(chan *dbus.Call, MaxAuthorizing+1)
 	for range MaxAuthorizing + 1 {
@@ -219,7 +233,7 @@ func TestPolkitHangs(t *testing.T) {
 func TestPolkitIsToldThatTheCallerVanished(t *testing.T) {
 	bus, server := unprivileged(t)
 	polkit := startPolkit(t, bus, func(string, uint32) (bool, bool) { return true, false })
-	polkit.hang = make(chan struct{})
+	release := polkit.hold()
 	server.agent.setHook(func(call string, _ any) { t.Errorf("the agent was asked for %s", call) })
 	caller := bus.connect(t)
 	message := &dbus.Message{
@@ -236,7 +250,7 @@ func TestPolkitIsToldThatTheCallerVanished(t *testing.T) {
 	if id := receive(t, "the cancellation", polkit.cancelled); !strings.HasSuffix(question, " "+id) {
 		t.Errorf("cancelled %q, the question was %q", id, question)
 	}
-	close(polkit.hang)
+	release()
 	if _, name, _ := ask(t, bus.connect(t), RootPath, ManagerInterface+".GetStatus", uint64(0)); name != "" {
 		t.Errorf("afterwards: %s", name)
 	}
@@ -248,7 +262,7 @@ func TestDoneOfARegisteredClientIsNotAsked(t *testing.T) {
 	polkit := startPolkit(t, bus, func(action string, _ uint32) (bool, bool) { return action == "org.cssc.agent1.register", false })
 	client := bus.client(t)
 	calls := make(chan taken, 1)
-	register(t, client, "naming", calls)
+	register(t, client, calls)
 	asked := len(polkit.questions)
 	server.agent.invoke("naming")
 	if err := client.Done(limited(t), receive(t, "the invocation", calls).call.Tag, nil); err != nil {

@@ -28,7 +28,7 @@ type session struct {
 // newSession connects and starts to serve, without the name.
 func newSession(ctx context.Context, server *Server) (*session, error) {
 	s := &session{server: server, inbox: newInbox(), outbox: newOutbox()}
-	conn, err := connectBus(ctx, server.address,
+	conn, transport, err := connectBus(ctx, server.address,
 		dbus.WithIncomingInterceptor(s.intercept),
 		dbus.WithSignalHandler(s),
 		dbus.WithHandler(nobody{}),
@@ -47,7 +47,7 @@ func newSession(ctx context.Context, server *Server) (*session, error) {
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
-	s.group.Go(func() { s.outbox.run(running, conn) })
+	s.group.Go(func() { s.outbox.run(running, transport, server.log) })
 	for range workers {
 		s.group.Go(func() { s.work(running) })
 	}

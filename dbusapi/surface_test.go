@@ -153,7 +153,7 @@ func TestIntrospectionLeadsToEveryObject(t *testing.T) {
 	bus, server := start(t)
 	conn := bus.connect(t)
 	client := bus.client(t)
-	register(t, client, "naming", make(chan taken, 1))
+	register(t, client, make(chan taken, 1))
 	if _, err := client.RequestOperation(limited(t), OperationRequest{Kind: levels.OperationShutdown}); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -22,15 +23,15 @@ const systemBusAddress = "unix:path=/run/dbus/system_bus_socket"
 // connectBus opens a connection of our own and logs in. No file descriptors are
 // negotiated: the bus then refuses to hand us any, so that no peer can fill our
 // table, and it leaves the process descriptor out of the credentials.
-func connectBus(ctx context.Context, address string, options ...dbus.ConnOption) (*dbus.Conn, error) {
+func connectBus(ctx context.Context, address string, options ...dbus.ConnOption) (*dbus.Conn, *link, error) {
 	stream, err := dialBus(ctx, address)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	transport := &link{conn: stream, in: bufio.NewReaderSize(stream, 64<<10)}
 	conn, err := dbus.NewConn(transport, options...)
 	if err != nil {
-		return nil, errors.Join(err, stream.Close())
+		return nil, nil, errors.Join(err, stream.Close())
 	}
 	// The login has no context of its own: closing the stream ends it.
 	stop := context.AfterFunc(ctx, func() { _ = stream.Close() })
@@ -41,15 +42,15 @@ func connectBus(ctx context.Context, address string, options ...dbus.ConnOption)
 	if err != nil {
 		_ = conn.Close()
 
-		return nil, fmt.Errorf("log in to bus %s: %w", address, err)
+		return nil, nil, fmt.Errorf("log in to bus %s: %w", address, err)
 	}
 	if !stop() {
 		_ = conn.Close()
 
-		return nil, fmt.Errorf("log in to bus %s: %w", address, context.Cause(ctx))
+		return nil, nil, fmt.Errorf("log in to bus %s: %w", address, context.Cause(ctx))
 	}
 
-	return conn, nil
+	return conn, transport, nil
 }
 
 // dialBus connects to the first part of a D-Bus address that answers. Empty is the system bus.
@@ -100,17 +101,52 @@ func socketPath(part string) (string, bool) {
 // link is the stream under a connection. After the login it reads whole
 // messages, so that oversized ones are never built in memory, and it gives up on
 // a bus that takes nothing for writeTimeout. Reading is for one goroutine;
-// writing too (godbus holds a lock), at the same time.
+// writing for any.
 type link struct {
 	conn   net.Conn
 	in     *bufio.Reader
 	framed bool
 	frame  []byte // what is left of the present message
 	buffer []byte
+
+	// writing is held over one Write, so that messages do not mix.
+	writing sync.Mutex
+	// serial counts the messages of send. They are signals and replies, to which
+	// nobody answers, so that godbus's own numbers need not be avoided.
+	serial uint32
+	out    bytes.Buffer
 }
 
-// Write sends one message, or one line of the login.
+// encode puts a signal or a reply behind what waits in out. It is for the one
+// goroutine that calls flush; godbus's way would encode everything twice.
+func (l *link) encode(message *dbus.Message) error {
+	start := l.out.Len()
+	if err := message.EncodeTo(&l.out, binary.LittleEndian); err != nil {
+		l.out.Truncate(start)
+
+		return err
+	}
+	l.serial = max(1, l.serial+1)
+	binary.LittleEndian.PutUint32(l.out.Bytes()[start+8:], l.serial)
+
+	return nil
+}
+
+// flush sends what encode has gathered, in one write.
+func (l *link) flush() error {
+	_, err := l.Write(l.out.Bytes())
+	if l.out.Cap() > 64<<10 {
+		l.out = bytes.Buffer{}
+	}
+	l.out.Reset()
+
+	return err
+}
+
+// Write sends messages, or one line of the login.
 func (l *link) Write(data []byte) (int, error) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	if bytes.Equal(data, []byte("BEGIN\r\n")) {
 		// From here on messages come; godbus starts its reader after this write.
 		l.framed = true

@@ -82,6 +82,8 @@ type request struct {
 	answer chan answer
 	// config goes with a Configured.
 	config *config.Config
+	// bypass goes with a shutdown that leaves all units to systemd.
+	bypass bool
 }
 
 // answer is what came of a request.

@@ -14,7 +14,8 @@ import (
 // Goal: a node without anything comes up as master, READY=1 is said before any
 // sequence, and the term is on disk. Method: the empty world.
 func TestEmptyNodeComesUpAsMaster(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		r := w.launch()
 		status := w.untilUp()
 		if status.Role != levels.RoleMaster || status.Term != 1 || !status.MasterReady || len(status.Problems) != 0 {
@@ -37,7 +38,8 @@ func TestEmptyNodeComesUpAsMaster(t *testing.T) {
 // Goal: members and callbacks run level by level, mixed. Method: the order in
 // which the services saw it.
 func TestInitRunsLevelByLevel(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.want("init-0", "a.service")
 		w.want("init-2", "c.service")
 		w.want("master-2", "m.service")
@@ -65,7 +67,8 @@ func sorted(text string) string {
 // Goal: a failed member holds init with a reason, and retry resumes it. Method:
 // a unit that fails once.
 func TestFailedMemberHoldsUntilRetry(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.want("init-1", "bad.service")
 		w.failing["bad.service"] = 1
 		r := w.launch()
@@ -96,7 +99,8 @@ func TestShutdownEndsAsAsked(t *testing.T) {
 		levels.ModeReboot: "end reboot", levels.ModePoweroff: "end poweroff", levels.ModeHalt: "end halt", levels.ModeStandalone: "end reboot",
 	} {
 		t.Run(mode.String(), func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
+			bubble(t, func(w *world) {
+				t := w.t
 				w.want("init-0", "a.service")
 				w.want("init-2", "c.service")
 				r := w.launch()
@@ -122,7 +126,8 @@ func TestShutdownEndsAsAsked(t *testing.T) {
 // Goal: noboot stops the services, the agent stays, and start brings them back.
 // Method: shutdown, look, start.
 func TestNobootAndBack(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.want("init-1", "a.service")
 		r := w.launch()
 		w.untilUp()
@@ -154,7 +159,8 @@ func TestNobootAndBack(t *testing.T) {
 // Goal: logind's announcement runs the shutdown, lets logind go on afterwards
 // and does not end the node itself. Method: an announcement while up.
 func TestAnnouncedShutdownRunsTheSequences(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.want("init-1", "a.service")
 		r := w.launch()
 		w.untilUp()
@@ -172,7 +178,8 @@ func TestAnnouncedShutdownRunsTheSequences(t *testing.T) {
 // Goal: an announcement during init cancels it and shuts down; nothing is
 // started any more. Method: a component that keeps init waiting.
 func TestAnnouncedShutdownCancelsInit(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.want("init-0", "a.service")
 		w.want("init-2", "c.service")
 		w.config.Levels.Components = map[string]levels.ComponentConfig{"naming": {Required: []levels.Position{at("init:1")}}}
@@ -192,7 +199,8 @@ func TestAnnouncedShutdownCancelsInit(t *testing.T) {
 // the journal says where the shutdown was cut. Method: a callback that hangs and
 // a window of 20 s.
 func TestShutdownIsCutBeforeTheWindowEnds(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.window = 20 * time.Second
 		r := w.launch()
 		w.register(":1.5", &component{name: "slow", hangs: true}, "shut:1")
@@ -214,10 +222,57 @@ func TestShutdownIsCutBeforeTheWindowEnds(t *testing.T) {
 	})
 }
 
+// Goal: when systemd is stopping everything already, the callbacks of shut are
+// called in order and no unit is touched, not even by a work under way. Method: a
+// shutdown asked for in that state, once while up and once during another one
+// whose units do not come down.
+func TestSystemThatStopsByItselfGetsCallbacksOnly(t *testing.T) {
+	for _, under := range []bool{false, true} {
+		bubble(t, func(w *world) {
+			t := w.t
+			w.want("init-0", "a.service")
+			w.want("init-2", "c.service")
+			w.want("shut-1", "s.service")
+			r := w.launch()
+			w.register(":1.5", &component{name: "naming"}, "shut:0", "shut:3", "shut:last")
+			w.untilUp()
+			want := "start a.service, start c.service, call naming shut:0, call naming shut:3, call naming shut:last"
+			request := levels.OperationRequested{Kind: levels.OperationShutdown, Mode: levels.ModeReboot, By: "uid 0"}
+			if under {
+				w.mu.Lock()
+				w.stuck = true
+				w.mu.Unlock()
+				if _, _, err := r.agent.Operation(t.Context(), request); err != nil {
+					t.Fatal(err)
+				}
+				w.until("stuck", func(s *Status) bool { return s.Run != nil && s.Run.Sequence == levels.Shut && s.Run.Level == 1 })
+				time.Sleep(time.Second)
+			}
+			w.mu.Lock()
+			w.stopping = true
+			w.mu.Unlock()
+			if _, _, err := r.agent.Operation(t.Context(), request); err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			w.until("leaving", func(s *Status) bool { return s.State == levels.StateLeaving })
+			if took := time.Since(begin); took > 5*time.Second {
+				t.Errorf("the callbacks took %s, want no wait for units", took)
+			}
+			time.Sleep(time.Minute)
+			if got := strings.ReplaceAll(w.seen(), ", release inhibitor", ""); got != want || len(w.endings) != 0 {
+				t.Errorf("services saw %s, endings %v\nwant %s and none", got, w.endings, want)
+			}
+			r.end()
+		})
+	}
+}
+
 // Goal: an agent that starts in a system that goes down begins nothing. Method:
 // PreparingForShutdown is true from the start.
 func TestNothingBeginsWhileTheSystemGoesDown(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.want("init-0", "a.service")
 		w.preparing = true
 		r := w.launch()
@@ -236,7 +291,8 @@ func TestNothingBeginsWhileTheSystemGoesDown(t *testing.T) {
 // Goal: a node without logind comes up and says what is missing. Method: logind
 // never answers.
 func TestNodeWithoutLogindComesUp(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.noLogind = true
 		r := w.launch()
 		status := w.untilUp()
@@ -250,7 +306,8 @@ func TestNodeWithoutLogindComesUp(t *testing.T) {
 // Goal: a shutdown whose ending is refused stays visible as a problem. Method:
 // End gives an error.
 func TestFailedEndingIsAProblem(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.endingFails = errors.New("nobody answers")
 		r := w.launch()
 		w.untilUp()
@@ -267,7 +324,8 @@ func TestFailedEndingIsAProblem(t *testing.T) {
 // Goal: a master that gives its role up is not elected again during a lock, and
 // is after the unlock. Method: lock with force, wait, unlock.
 func TestLockAndUnlockOfASingleNode(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		r := w.launch()
 		w.untilUp()
 		if _, _, err := r.agent.Operation(t.Context(), levels.OperationRequested{Kind: levels.OperationDisqualify, By: "uid 0"}); !errors.Is(err, levels.ErrRefused) {
@@ -295,7 +353,8 @@ func TestLockAndUnlockOfASingleNode(t *testing.T) {
 // Goal: a bad configuration leaves the running one in force, a good one is taken
 // over, and a changed file shows. Method: reload with both.
 func TestReload(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		r := w.launch()
 		w.untilUp()
 		w.mu.Lock()
@@ -330,7 +389,7 @@ func TestReload(t *testing.T) {
 // Goal: a target that somebody took down is shown, and a unit that was enabled
 // later is started at a quiet moment. Method: both while up.
 func TestLostTargetsAndLateMembers(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
 		w.want("init-1", "a.service")
 		r := w.launch()
 		w.untilUp()
@@ -350,7 +409,7 @@ func TestLostTargetsAndLateMembers(t *testing.T) {
 // Goal: a client that vanished while the agent was away is noticed. Method: the
 // client goes between two lives.
 func TestClientsThatVanishMeanwhile(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
 		r := w.launch()
 		w.register(":1.5", &component{name: "stays"}, "shut:1")
 		w.register(":1.6", &component{name: "goes"}, "shut:1")
@@ -368,7 +427,8 @@ func TestClientsThatVanishMeanwhile(t *testing.T) {
 // Goal: a full inbox answers at once, and an observation is never lost. Method:
 // an agent that does not run yet.
 func TestFullInboxIsBusyAtOnce(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		a := New(Options{Ports: Ports{Store: w.newStore()}})
 		for range inboxSize {
 			a.inbox <- request{event: levels.Ticked{}}
@@ -395,7 +455,8 @@ func TestFullInboxIsBusyAtOnce(t *testing.T) {
 // Goal: the watchdog is pinged by the loop and by nothing else. Method: a store
 // that hangs stops the pings.
 func TestWatchdogStopsWhenTheLoopHangs(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		r := w.launch()
 		w.untilUp()
 		time.Sleep(time.Minute)

@@ -19,6 +19,7 @@ type sight struct {
 	aliveErr  error
 	clients   []levels.ClientID
 	preparing bool
+	stopping  bool
 	logindErr error
 	window    time.Duration
 	inhibit   error
@@ -61,6 +62,7 @@ func (l *loop) look() {
 func (s *sight) askLogind(ctx context.Context, system System, inhibit bool) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	s.stopping, _ = system.Stopping(ctx) // without an answer it is taken for running
 	if s.preparing, s.logindErr = system.PreparingForShutdown(ctx); s.logindErr != nil {
 		return
 	}
@@ -179,11 +181,14 @@ func (l *loop) mayBegin(ctx context.Context, found sight) {
 	case l.begun:
 	case found.logindErr != nil && !l.restored && l.looks == 1:
 		// Perhaps there is no logind at all: the next look decides.
-	case found.preparing && l.restored:
+	case found.stopping && l.restored:
+		l.begun = true
+		l.standAside()
+	case found.stopping, found.preparing && !l.restored:
+		l.problems.set("preparing", "the operating system is shutting down, init does not begin")
+	case found.preparing:
 		l.begun = true
 		l.announce(ctx, levels.ModeReboot)
-	case found.preparing:
-		l.problems.set("preparing", "the operating system is shutting down, init does not begin")
 	default:
 		l.begun = true
 		l.problems.clear("preparing")

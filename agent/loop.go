@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -71,6 +72,9 @@ type loop struct {
 	// works ends when the loop does; running counts its goroutines.
 	works   context.Context //nolint:containedctx // the life of the loop, which every work is bound to
 	running sync.WaitGroup
+	// unitWorks ends early when systemd itself stops everything.
+	unitWorks context.Context //nolint:containedctx // as works
+	dropUnits context.CancelCauseFunc
 
 	machine *levels.Machine
 	view    *levels.View
@@ -130,6 +134,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		Agent: a, ports: a.options.Ports, works: works, incarnation: a.options.Incarnation,
 		problems: problems{}, telling: map[string]bool{}, timer: time.NewTimer(time.Hour),
 	}
+	l.unitWorks, l.dropUnits = context.WithCancelCause(works)
+	defer l.dropUnits(nil)
 	defer l.running.Wait()
 	defer cancel(errStopped)
 	defer l.timer.Stop()
@@ -302,6 +308,9 @@ func (l *loop) stepped(ctx context.Context, next pending, result levels.Result) 
 			l.adopt(ctx, next.config)
 		}
 	case levels.OperationRequested:
+		if next.bypass && (result.Err == nil || errors.Is(result.Err, levels.ErrOperationInProgress)) {
+			l.standAside()
+		}
 		l.asked(ctx, event, next.origin, result.Err)
 	case levels.SyncRequested:
 		if next.origin == fromSync {

@@ -21,12 +21,14 @@ func clients(machine *levels.Machine) []levels.ClientID {
 	return slices.Compact(known)
 }
 
-// standing lists the lasting targets that should be up.
+// standing lists the lasting targets that should be up: those of empty levels
+// were never started, so that nobody can take them down.
 func standing(machine *levels.Machine) []levels.Target {
+	saved := machine.Save()
 	var targets []levels.Target
-	for _, target := range machine.Save().Up {
-		if !target.Momentary() {
-			targets = append(targets, target)
+	for _, members := range saved.Members {
+		if !members.Target.Momentary() && len(members.Units) > 0 && slices.Contains(saved.Up, members.Target) {
+			targets = append(targets, members.Target)
 		}
 	}
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -123,12 +124,7 @@ func (l *loop) perform(now levels.Instant, action levels.Action) {
 	case levels.StartUnits:
 		l.startUnits(now, action)
 	case levels.StopUnits:
-		units := l.ports.Units
-		l.work(l.workLimit(), func(ctx context.Context) message {
-			members, err := units.Stop(ctx, action)
-
-			return happened{levels.WorkFinished{Work: action.Work, Members: members, Err: errorText(err)}}
-		})
+		l.stopUnits(action)
 	case levels.ReleaseRole:
 		cluster := l.cluster
 		l.work(lookTimeout, func(ctx context.Context) message {
@@ -179,15 +175,46 @@ func (l *loop) startUnits(now levels.Instant, order levels.StartUnits) {
 		return
 	}
 	units, results := l.ports.Units, l.results
-	l.work(l.workLimit(), func(ctx context.Context) message {
-		members, err := units.Start(ctx, order, func(member levels.Member) {
+	l.unitWork(order.Work, order.Target, order.Units, func(ctx context.Context) ([]levels.Member, error) {
+		return units.Start(ctx, order, func(member levels.Member) {
 			select {
 			case results <- happened{levels.MemberSettled{Work: order.Work, Member: member}}:
 			case <-ctx.Done():
 			}
 		})
+	})
+}
 
-		return happened{levels.WorkFinished{Work: order.Work, Members: members, Err: errorText(err)}}
+func (l *loop) stopUnits(order levels.StopUnits) {
+	units := l.ports.Units
+	l.unitWork(order.Work, order.Target, order.Units, func(ctx context.Context) ([]levels.Member, error) {
+		return units.Stop(ctx, order)
+	})
+}
+
+// unitWork is a work on units, those named or else the target's members. It is
+// given up, and counts as done, when systemd takes over.
+func (l *loop) unitWork(id levels.WorkID, target levels.Target, named []string, do func(context.Context) ([]levels.Member, error)) {
+	if len(named) == 0 {
+		named = l.members[target]
+	}
+	if l.bypass {
+		l.push(levels.WorkFinished{Work: id, Members: leftToSystemd(named)})
+
+		return
+	}
+	given := l.unitWorks
+	l.work(l.workLimit(), func(ctx context.Context) message {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		stop := context.AfterFunc(given, func() { cancel(context.Cause(given)) })
+		defer stop()
+		members, err := do(ctx)
+		if errors.Is(context.Cause(given), errAside) {
+			members, err = leftToSystemd(named), nil
+		}
+
+		return happened{levels.WorkFinished{Work: id, Members: members, Err: errorText(err)}}
 	})
 }
 

@@ -31,6 +31,8 @@ type Units interface {
 type System interface {
 	// PreparingForShutdown says whether a shutdown is under way.
 	PreparingForShutdown(ctx context.Context) (bool, error)
+	// Stopping says whether PID 1 itself is stopping everything already.
+	Stopping(ctx context.Context) (bool, error)
 	// Inhibit takes the delay inhibitor; Release gives it back (idempotent).
 	Inhibit(ctx context.Context) error
 	Release() error

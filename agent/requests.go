@@ -37,11 +37,27 @@ func (a *Agent) SubscribeCancellation(ctx context.Context, client levels.ClientI
 	return err
 }
 
-// Operation begins an operation, or with DryRun returns what it would do.
+// Operation begins an operation, or with DryRun returns what it would do. A
+// shutdown asked for while PID 1 is stopping everything already only calls the
+// callbacks: a unit started or stopped by us then would cancel the shutdown, or
+// wait for us as we for it.
 func (a *Agent) Operation(ctx context.Context, operation levels.OperationRequested) (levels.OperationID, []string, error) {
-	result, err := a.ask(ctx, request{event: operation})
+	bypass := operation.Kind == levels.OperationShutdown && !operation.DryRun && a.stopping(ctx)
+	if bypass {
+		operation.Force, operation.Reason = true, "the system is stopping already: "+operation.Reason
+	}
+	result, err := a.ask(ctx, request{event: operation, bypass: bypass})
 
 	return levels.OperationID(result.ID), result.Plan, err
+}
+
+// stopping asks PID 1; without an answer the system is taken for running.
+func (a *Agent) stopping(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	stopping, err := a.options.Ports.System.Stopping(ctx)
+
+	return err == nil && stopping
 }
 
 // Retry invokes the failed participants of a held run again.

@@ -30,6 +30,7 @@ type leaving struct {
 	released  bool // the inhibitor was given back
 	accepted  bool // a shutdown operation is under way or done
 	waiting   bool // the request is in the queue
+	bypass    bool // systemd is stopping everything: no unit is touched
 }
 
 // announce follows logind's word that the node goes down.
@@ -80,9 +81,6 @@ func (l *loop) asked(ctx context.Context, event levels.OperationRequested, from 
 	if event.Kind != levels.OperationShutdown || event.DryRun {
 		return
 	}
-	if err == nil && event.By == "systemd" {
-		l.announced, l.released = true, true // systemd is past the point where anybody waits for us
-	}
 	if from != fromLogind {
 		return
 	}
@@ -95,6 +93,26 @@ func (l *loop) asked(ctx context.Context, event levels.OperationRequested, from 
 		l.journal.tell(ctx, msgShutdownCut, "reason", err.Error())
 		l.release(ctx)
 	}
+}
+
+// errAside ends the works on units when systemd has taken over.
+var errAside = errors.New("left to systemd, which is stopping everything")
+
+// standAside leaves every unit to systemd from here on: the works under way are
+// given up, and later ones count as done by it. Only callbacks are still made.
+func (l *loop) standAside() {
+	l.bypass, l.announced, l.released, l.accepted = true, true, true, true
+	l.dropUnits(errAside)
+}
+
+// leftToSystemd accounts for units that were not touched.
+func leftToSystemd(units []string) []levels.Member {
+	members := make([]levels.Member, len(units))
+	for i, unit := range units {
+		members[i] = levels.Member{Unit: unit, Outcome: levels.OutcomeSkipped, Reason: errAside.Error()}
+	}
+
+	return members
 }
 
 // deadline gives the inhibitor back before logind's patience ends: an orderly

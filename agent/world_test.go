@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"runtime"
@@ -33,6 +32,7 @@ type world struct {
 	members map[levels.Target][]string
 	active  map[string]levels.Instant // unit → when it became active
 	failing map[string]int            // unit → how many more starts fail
+	stuck   bool                      // units neither start nor stop
 	starts  map[string]int
 	log     []string // what the services themselves saw, in order
 
@@ -43,6 +43,7 @@ type world struct {
 	announced   chan levels.Mode
 	changed     chan struct{}
 	preparing   bool
+	stopping    bool
 	inhibited   bool
 	window      time.Duration
 	endings     []levels.Mode
@@ -59,13 +60,14 @@ type world struct {
 	shown    []*Status
 	journal  []string
 	appends  int
-	killAt   int // the append after which the agent dies; 0 = never
+	killAt   int  // the append at which the agent dies; 0 = never
+	killSoon bool // and it dies before the write, not after it
 	fail     diskFailure
 	hang     chan struct{} // Publish waits for it to be closed
 }
 
 // diskFailure says which writes do not work.
-type diskFailure struct{ boot, durable, history bool }
+type diskFailure struct{ boot, durable bool }
 
 // component is one client of the bus with its registrations.
 type component struct {
@@ -104,12 +106,6 @@ func (w *world) close() {
 
 func (w *world) now() levels.Instant { return levels.Instant(time.Since(w.started)) + 1 }
 
-func (w *world) note(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.log = append(w.log, fmt.Sprintf(format, args...))
-}
-
 // want adds a member to a target before the agent starts.
 func (w *world) want(target, unit string) {
 	parsed, err := levels.ParseTarget(target)
@@ -147,9 +143,13 @@ func (s *store) Append(events []StampedEvent) error {
 	if s.w.fail.boot {
 		return errFull
 	}
-	err := s.FileStore.Append(events)
 	s.w.appends++
-	if s.w.killAt != 0 && s.w.appends == s.w.killAt {
+	doomed := s.w.killAt != 0 && s.w.appends == s.w.killAt
+	if doomed && s.w.killSoon {
+		runtime.Goexit()
+	}
+	err := s.FileStore.Append(events)
+	if doomed {
 		runtime.Goexit() // kill -9: nothing after this instruction happens
 	}
 
@@ -315,11 +315,14 @@ const jobTime = 20 * time.Millisecond
 
 func (f *fakeUnits) Start(ctx context.Context, order levels.StartUnits, tell func(levels.Member)) ([]levels.Member, error) {
 	f.mu.Lock()
-	units := order.Units
+	units, stuck := order.Units, f.stuck
 	if len(units) == 0 {
 		units = slices.Clone(f.members[order.Target])
 	}
 	f.mu.Unlock()
+	if stuck {
+		return nil, pause(ctx, 24*time.Hour)
+	}
 	var members []levels.Member
 	for _, unit := range units {
 		member := f.start(unit, order)
@@ -359,6 +362,11 @@ func (f *fakeUnits) start(unit string, order levels.StartUnits) levels.Member {
 
 func (f *fakeUnits) Stop(ctx context.Context, order levels.StopUnits) ([]levels.Member, error) {
 	f.mu.Lock()
+	if f.stuck {
+		f.mu.Unlock()
+
+		return nil, pause(ctx, 24*time.Hour)
+	}
 	units := order.Units
 	if len(units) == 0 {
 		units = slices.Clone(f.members[order.Target])
@@ -425,6 +433,13 @@ func (f *fakeSystem) PreparingForShutdown(context.Context) (bool, error) {
 	}
 
 	return f.preparing, nil
+}
+
+func (f *fakeSystem) Stopping(context.Context) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return f.stopping, nil
 }
 
 func (f *fakeSystem) Inhibit(context.Context) error {
@@ -567,11 +582,11 @@ func (f *fakeBus) Alive(_ context.Context, clients []levels.ClientID) (map[level
 }
 
 // bubble runs one story in fake time.
-func bubble(t *testing.T, story func(t *testing.T, w *world)) {
+func bubble(t *testing.T, story func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		story(t, w)
+		story(w)
 		w.close()
 	})
 }

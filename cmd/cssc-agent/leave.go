@@ -9,6 +9,7 @@ import (
 
 	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/units"
 )
 
 const (
@@ -24,6 +25,11 @@ const (
 func leave(ctx context.Context, s settings, out io.Writer) error {
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	if !goingDown(asking, s) {
+		_, _ = fmt.Fprintln(out, "cssc-agent leave: the system is not going down, nothing to do")
+
+		return nil
+	}
 	client, err := dbusapi.Connect(asking, dbusapi.ClientOptions{Address: s.bus})
 	if err != nil {
 		_, _ = fmt.Fprintf(out, "cssc-agent leave: no agent, nothing to do: %v\n", err)
@@ -49,6 +55,24 @@ func leave(ctx context.Context, s settings, out io.Writer) error {
 	}
 
 	return nil
+}
+
+// goingDown asks PID 1. This command is for its shutdown alone: when somebody
+// stops cssc-leave.service by hand, the node must not go down. The agent asks
+// again and, because the system is stopping, touches no unit.
+func goingDown(ctx context.Context, s settings) bool {
+	system := units.NewSystem(units.Options{Address: s.bus})
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = system.Run(ctx)
+	}()
+	stopping, err := system.Stopping(ctx)
+	cancel()
+	<-done
+
+	return err == nil && stopping
 }
 
 // emergency is how long the callbacks may take.

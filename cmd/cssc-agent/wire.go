@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
@@ -27,6 +28,8 @@ const (
 	memoryGoal = 12 << 20
 	// Numbers: tagBits keeps tags below 2^53, so that every JSON reader can hold them.
 	tagBits = 48
+	// A wait: bootTimeout bounds that for the system bus.
+	bootTimeout = 20 * time.Second
 )
 
 // serve runs the agent until ctx ends.
@@ -37,62 +40,93 @@ func serve(ctx context.Context, s settings, complaints io.Writer) error {
 	level := new(slog.LevelVar)
 	handler, flush := logHandler(background, level, complaints)
 	defer flush()
-	incarnation, err := incarnation()
+	n := newNode(ctx, s, slog.New(handler))
+	defer n.end()
+	incarnation, err := n.incarnation(ctx, s)
 	if err != nil {
 		return err
 	}
-	node, err := wire(ctx, s, handler, level, incarnation)
+	store, err := n.wire(ctx, s, handler, level, incarnation)
 	if err != nil {
 		return err
 	}
 
-	return node.run(ctx)
+	return errors.Join(n.run(), store.Close())
 }
 
-// node is everything that runs in this process.
+// node is everything that runs in this process beside the agent.
 type node struct {
-	agent  *agent.Agent
-	store  *agent.FileStore
-	server *dbusapi.Server
+	ctx    context.Context //nolint:containedctx // the life of the process, ended by the first part that fails
+	fail   context.CancelCauseFunc
+	parts  context.Context //nolint:containedctx // the life of the parts, which outlive the agent
+	stop   context.CancelFunc
+	active sync.WaitGroup
+
+	log    *slog.Logger
 	driver *units.Driver
 	system *units.System
+	server *dbusapi.Server
+	agent  *agent.Agent
 }
 
-func wire(ctx context.Context, s settings, handler slog.Handler, level *slog.LevelVar, incarnation string) (*node, error) {
-	log := slog.New(handler)
-	historyRuns := 0
+// newNode connects to systemd and logind.
+func newNode(ctx context.Context, s settings, log *slog.Logger) *node {
+	n := &node{
+		log:    log,
+		driver: units.NewDriver(units.Options{Address: s.bus, Logger: log}),
+		system: units.NewSystem(units.Options{Address: s.bus, Logger: log}),
+	}
+	n.ctx, n.fail = context.WithCancelCause(ctx)
+	n.parts, n.stop = context.WithCancel(context.WithoutCancel(ctx))
+	n.start("talk to systemd", n.driver.Run)
+	n.start("talk to logind", n.system.Run)
+
+	return n
+}
+
+func (n *node) start(what string, run func(context.Context) error) {
+	n.active.Go(func() {
+		if err := run(n.parts); err != nil {
+			n.fail(&partError{part: what, cause: err})
+		}
+	})
+}
+
+// end stops the parts.
+func (n *node) end() {
+	n.stop()
+	n.active.Wait()
+	n.fail(nil)
+}
+
+// wire makes the agent and the server that shows it.
+func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level *slog.LevelVar, incarnation string) (*agent.FileStore, error) {
 	load := func() (config.Config, error) {
 		c, err := config.Load(s.configDir)
 		if err == nil {
 			_ = level.UnmarshalText([]byte(c.Local.LogLevel)) // the reader has checked the word
-			historyRuns = c.Limits.HistoryRuns
 		}
 
 		return c, err
 	}
-	_, _ = load() // for the history's size; the agent tells what is wrong
+	now, _ := load() // for the history's size; the agent tells what is wrong
+	store := agent.NewFileStore(agent.StoreOptions{
+		RunDir: s.runDir, StateDir: s.stateDir, Incarnation: incarnation, HistoryRuns: now.Limits.HistoryRuns,
+	})
 	watchdog, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		log.WarnContext(ctx, "watchdog not usable", "error", err)
+		n.log.WarnContext(ctx, "watchdog not usable", "error", err)
 	}
-	n := &node{
-		store: agent.NewFileStore(agent.StoreOptions{
-			RunDir: s.runDir, StateDir: s.stateDir, Incarnation: incarnation, HistoryRuns: historyRuns,
-		}),
-		driver: units.NewDriver(units.Options{Address: s.bus, Logger: log}),
-		system: units.NewSystem(units.Options{Address: s.bus, Logger: log}),
-	}
-	bus := &busAdapter{}
-	backend := &backend{}
-	n.server = dbusapi.New(dbusapi.Options{Backend: backend, Logger: log, Address: s.bus})
-	bus.Server = n.server
 	tag, err := firstTag()
 	if err != nil {
 		return nil, err
 	}
+	bus, backend := &busAdapter{}, &backend{}
+	n.server = dbusapi.New(dbusapi.Options{Backend: backend, Logger: n.log, Address: s.bus})
+	bus.Server = n.server
 	n.agent = agent.New(agent.Options{
 		Ports: agent.Ports{
-			Units: driver{n.driver}, System: n.system, Bus: bus, Store: n.store, Notify: notifier{}, Clock: agent.BootClock,
+			Units: n.driver, System: n.system, Bus: bus, Store: store, Notify: notifier{}, Clock: agent.BootClock,
 		},
 		Journal: handler, Version: version, Incarnation: incarnation,
 		Load: load, Digest: func() string { return config.Digest(s.configDir) },
@@ -100,34 +134,19 @@ func wire(ctx context.Context, s settings, handler slog.Handler, level *slog.Lev
 	})
 	backend.Agent = n.agent
 
-	return n, nil
+	return store, nil
 }
 
 // run returns when the agent has stopped, or when a part without which it is
 // worth nothing has failed.
-func (n *node) run(ctx context.Context) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	parts, stopParts := context.WithCancel(context.WithoutCancel(ctx))
-	var running sync.WaitGroup
-	start := func(what string, run func(context.Context) error) {
-		running.Go(func() {
-			if err := run(parts); err != nil {
-				fail(&partError{part: what, cause: err})
-			}
-		})
-	}
-	start("serve the bus", n.server.Run)
-	start("talk to systemd", n.driver.Run)
-	start("talk to logind", n.system.Run)
-	err := n.agent.Run(ctx)
-	stopParts()
-	running.Wait()
-	if failed, ok := errors.AsType[*partError](context.Cause(ctx)); ok && err == nil {
+func (n *node) run() error {
+	n.start("serve the bus", n.server.Run)
+	err := n.agent.Run(n.ctx)
+	if failed, ok := errors.AsType[*partError](context.Cause(n.ctx)); ok && err == nil {
 		err = failed
 	}
-	fail(nil)
 
-	return errors.Join(err, n.store.Close())
+	return err
 }
 
 // partError says which part of the process ended it.
@@ -142,14 +161,26 @@ func (e *partError) Error() string { return e.part + ": " + e.cause.Error() }
 // Unwrap returns the cause.
 func (e *partError) Unwrap() error { return e.cause }
 
-// incarnation names this boot.
-func incarnation() (string, error) {
+// incarnation names this boot, and in it the time since the last soft-reboot:
+// that keeps the boot id and /run, but no service. Without the system bus, as in
+// tests, there are none.
+func (n *node) incarnation(ctx context.Context, s settings) (string, error) {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("find out which boot this is: %w", err)
 	}
+	boot := strings.TrimSpace(string(text))
+	if s.bus != "" {
+		return boot, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
+	defer cancel()
+	count, err := n.system.SoftReboots(ctx)
+	if err != nil {
+		return "", fmt.Errorf("find out which boot this is: %w", err)
+	}
 
-	return strings.TrimSpace(string(text)), nil
+	return fmt.Sprintf("%s.%d", boot, count), nil
 }
 
 // firstTag is random, so that nobody answers an invocation by guessing its tag.
@@ -187,17 +218,3 @@ func (b *busAdapter) Publish(status *agent.Status, notices []levels.Action) {
 
 // backend is the agent as the server wants it; the methods fit as they are.
 type backend struct{ *agent.Agent }
-
-// driver lets the agent make systemd run the generators again.
-type driver struct{ *units.Driver }
-
-// Reload does what "systemctl daemon-reload" does.
-func (d driver) Reload(ctx context.Context) error {
-	if reloader, ok := any(d.Driver).(interface {
-		Reload(ctx context.Context) error
-	}); ok {
-		return reloader.Reload(ctx)
-	}
-
-	return nil
-}

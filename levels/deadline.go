@@ -55,7 +55,7 @@ func (m *Machine) overdue(i int) []int {
 	case part.Kind == KindCallback:
 		m.report(i, fmt.Sprintf("timed out after %v", limit))
 	case m.s.Run.Phase == PhaseCancelling:
-		part.Ending = 1
+		part.Outcome, part.Reason, part.Ended, part.Ending = OutcomePassed, "canceled", m.now, 1
 		m.escalate(i)
 
 		return nil

@@ -91,6 +91,9 @@ type (
 		Reason string
 		// By says who asked, for the record: "uid 0", "logind", "signal".
 		By string
+		// CallbacksOnly leaves every unit alone, because systemd is stopping them itself:
+		// shutdown only. It forces as Force does.
+		CallbacksOnly bool
 		// DryRun only checks: Result.Err tells, Result.Plan says what would be done.
 		DryRun bool
 	}

@@ -437,6 +437,9 @@ func (w *world) begin(id WorkID, target Target, units []string, p plot, stop boo
 	if len(units) == 0 {
 		units = p.members[target]
 	}
+	if len(units) == 0 {
+		return // a plain target without members: nobody waits for it
+	}
 	w.works = append(w.works, openWork{id, target, units, stop})
 }
 
@@ -500,7 +503,7 @@ func meet(sometimes map[string]*int, before glance, next move, result Result, w 
 	note("cancel while members start", canceled && len(before.works) > 0)
 	note("done after cancel", isDone && errors.Is(result.Err, ErrNoSuchInvocation) && (cancelling || before.run.Phase == PhaseCancelling))
 	note("done twice", isDone && errors.Is(result.Err, ErrNoSuchInvocation))
-	note("late done resumes held", isDone && done.OK && before.held && !(run != nil && run.Phase == PhaseHeld))
+	note("late done resumes held", isDone && done.OK && before.held && (run == nil || run.Phase != PhaseHeld))
 	note("late done of one of two, still held", isDone && done.OK && result.Err == nil && before.held && before.failures > 1)
 	note("vanish while role targets start", vanished && slices.ContainsFunc(before.run.Parts, func(p Part) bool {
 		return p.Busy && p.Target.Group == "master"

@@ -34,7 +34,7 @@ import (
 //	registration-whole a registration names component, client and position
 //	subscribed-order   subscribers stand in order and once each
 //	up-lasting         only lasting targets count as up
-//	lost-up            only a target that counts as up can be lost
+//	lost-up            only a target that counts as up is started, and only such a one is lost
 //	index-true         what is derived agrees with what it is derived from
 func (m *Machine) Check() error {
 	var broken []error
@@ -85,8 +85,11 @@ func (m *Machine) checkLists(test func(string, bool)) {
 	for target := range m.up {
 		lasting = lasting && !target.Momentary()
 	}
-	for target := range m.lost {
+	for target := range m.started {
 		up = up && m.up[target]
+	}
+	for target := range m.lost {
+		up = up && m.started[target]
 	}
 	test("up-lasting", lasting)
 	test("lost-up", up)

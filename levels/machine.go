@@ -41,6 +41,7 @@ type Machine struct {
 	members      map[Target][]string
 	outcomes     map[memberKey]MemberView
 	up, lost     map[Target]bool
+	started      map[Target]bool
 	required     map[Position][]string
 	held         map[holding]RegistrationID
 	at           map[Position][]RegistrationID
@@ -118,7 +119,7 @@ func Restore(config Config, saved Saved) (*Machine, error) {
 	machine.s = machine.Save() // a copy of the lists
 	machine.s.Run = cloneRun(saved.Run)
 	machine.s.Members, machine.s.Outcomes = saved.Members, saved.Outcomes
-	machine.s.Up, machine.s.Lost = saved.Up, saved.Lost
+	machine.s.Up, machine.s.Started, machine.s.Lost = saved.Up, saved.Started, saved.Lost
 	machine.index()
 	if err := machine.Check(); err != nil {
 		return nil, fmt.Errorf("restore machine: %w", err)
@@ -130,7 +131,7 @@ func Restore(config Config, saved Saved) (*Machine, error) {
 // index builds everything that is derived and moves lists into their maps.
 func (m *Machine) index() {
 	m.members, m.outcomes = map[Target][]string{}, map[memberKey]MemberView{}
-	m.up, m.lost = map[Target]bool{}, map[Target]bool{}
+	m.up, m.started, m.lost = map[Target]bool{}, map[Target]bool{}, map[Target]bool{}
 	for _, entry := range m.s.Members {
 		m.members[entry.Target] = slices.Clone(entry.Units)
 	}
@@ -140,10 +141,13 @@ func (m *Machine) index() {
 	for _, target := range m.s.Up {
 		m.up[target] = true
 	}
+	for _, target := range m.s.Started {
+		m.started[target] = true
+	}
 	for _, target := range m.s.Lost {
 		m.lost[target] = true
 	}
-	m.s.Members, m.s.Outcomes, m.s.Up, m.s.Lost = nil, nil, nil, nil
+	m.s.Members, m.s.Outcomes, m.s.Up, m.s.Started, m.s.Lost = nil, nil, nil, nil, nil
 	m.countUnits()
 	m.indexConfig()
 	m.held, m.at, m.perClient = map[holding]RegistrationID{}, map[Position][]RegistrationID{}, map[ClientID]int{}

@@ -19,9 +19,10 @@ func (m *Machine) request(ev OperationRequested) error {
 			ID: m.s.NextOperation, Kind: ev.Kind, Node: m.s.Config.Node, Mode: ev.Mode, To: ev.To,
 			By: ev.By, Reason: ev.Reason, Started: m.now,
 		},
-		Forced: ev.Force || imperative(ev.By),
-		Holds:  ev.Kind != OperationQualify && ev.Kind != OperationStart && (m.s.Role.Leads() || m.wanted().Leads()),
-		Before: m.s.State,
+		Forced:        ev.Force || ev.CallbacksOnly || imperative(ev.By),
+		CallbacksOnly: ev.CallbacksOnly,
+		Holds:         ev.Kind != OperationQualify && ev.Kind != OperationStart && (m.s.Role.Leads() || m.wanted().Leads()),
+		Before:        m.s.State,
 	}
 	if ev.Kind == OperationSwitchover && ev.To == "" {
 		op.To = m.s.Vice
@@ -47,6 +48,9 @@ func (m *Machine) request(ev OperationRequested) error {
 	if ev.Kind == OperationShutdown {
 		m.become(StateShuttingDown, m.s.Role)
 	}
+	if ev.CallbacksOnly {
+		m.letGo()
+	}
 	if ev.Kind == OperationStart {
 		m.s.Leave = nil
 		m.become(StateJoining, RoleUnknown)
@@ -69,11 +73,32 @@ func (m *Machine) join(running *OperationState, ev OperationRequested) {
 		running.Mode = ev.Mode
 	}
 	m.out.ID = uint64(running.ID)
+	if ev.CallbacksOnly {
+		running.CallbacksOnly = true
+		m.letGo()
+	}
 	if run := m.s.Run; run != nil && run.Op == running.ID {
 		if run.WaitUntil != 0 {
 			run.WaitUntil = m.now
 		}
 		m.reapply()
+	}
+}
+
+// letGo stops waiting for units: systemd has taken them over.
+func (m *Machine) letGo() {
+	m.s.Sync = nil
+	run := m.s.Run
+	if run == nil {
+		return
+	}
+	for i := range run.Parts {
+		if part := &run.Parts[i]; part.Kind == KindMember && part.Busy {
+			m.settle(i, OutcomePassed, "left to systemd")
+		}
+	}
+	for len(run.Works) > 0 {
+		m.closeWork(run.Works[0].ID)
 	}
 }
 
@@ -83,7 +108,7 @@ func (m *Machine) admissible(ev OperationRequested) error {
 		return err
 	}
 	if running := m.s.Operation; running != nil {
-		forced := ev.Force || imperative(ev.By)
+		forced := ev.Force || ev.CallbacksOnly || imperative(ev.By)
 		supersedes := ev.Kind == OperationShutdown && (running.Kind != OperationShutdown || forced)
 		if !supersedes {
 			return fmt.Errorf("%w: operation %d, %v by %s, since %v, at %s; wait for its end", ErrOperationInProgress,
@@ -132,6 +157,8 @@ func (m *Machine) wellFormed(ev OperationRequested) error {
 		return fmt.Errorf("%w: mode, want one of %q", ErrInvalid, modeWords()[1:])
 	case ev.Mode != ModeNone && ev.Kind != OperationShutdown:
 		return fmt.Errorf("%w: only a shutdown has a mode", ErrInvalid)
+	case ev.CallbacksOnly && ev.Kind != OperationShutdown:
+		return fmt.Errorf("%w: only a shutdown can be callbacks only", ErrInvalid)
 	case ev.To != "" && ev.Kind != OperationSwitchover:
 		return fmt.Errorf("%w: only a switchover has a node to go to", ErrInvalid)
 	}

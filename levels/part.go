@@ -147,7 +147,7 @@ func (m *Machine) fence() {
 		return
 	}
 	run.Fenced = true
-	if run.Sequence != Demote {
+	if run.Sequence != Demote || m.handsOff() {
 		return
 	}
 	keep := m.roleTargets(run.To)
@@ -155,7 +155,7 @@ func (m *Machine) fence() {
 		units := slices.DeleteFunc(slices.Clone(m.members[target]), func(unit string) bool {
 			return slices.ContainsFunc(run.Parts, func(p Part) bool { return p.Busy && p.Name == unit && p.Ending == 2 })
 		})
-		delete(m.up, target)
+		m.forgetTarget(target)
 		if len(units) > 0 {
 			m.stopWork(target, Work{Target: target, Units: units, Keep: keep, Stop: true, Kill: true})
 		}
@@ -167,10 +167,10 @@ func (m *Machine) policyOf(part *Part) Policy {
 	run := m.s.Run
 	policy, own := m.configuredPolicy(part)
 	switch {
-	case m.forced(run) && (policy == PolicyHold || policy == PolicyAbort):
-		return PolicyContinue
 	case run.Sequence == Demote && run.LostLease && (!own || policy == PolicyAbort):
 		return PolicyFence
+	case m.forced(run) && (policy == PolicyHold || policy == PolicyAbort):
+		return PolicyContinue
 	case run.Sequence == Demote && run.Op == 0 && policy == PolicyAbort,
 		run.Sequence == Shut && policy == PolicyAbort:
 		return PolicyContinue // there is no way back

@@ -77,7 +77,7 @@ func (m *Machine) rolePlan() step {
 		return run(Demote, to, m.lossCause(to))
 	case m.s.State == StateInitializing:
 		return m.initPlan(run)
-	case from == to && !(m.s.Redo && to.Leads()):
+	case from == to && (!m.s.Redo || !to.Leads()):
 		return step{}
 	case to.Leads():
 		return run(Promote, to, m.electionCause(to))

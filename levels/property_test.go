@@ -295,6 +295,7 @@ func (h *history) requested() Event {
 		Mode:  rapid.SampledFrom([]Mode{ModeNone, ModeNone, ModeNoboot, ModeReboot, ModeStandalone}).Draw(h.t, "mode"),
 		By:    rapid.SampledFrom([]string{"uid 0", "uid 0", "logind"}).Draw(h.t, "by"),
 		Force: rapid.IntRange(0, 3).Draw(h.t, "force") == 0, DryRun: rapid.IntRange(0, 3).Draw(h.t, "dry") == 0,
+		CallbacksOnly: rapid.IntRange(0, 5).Draw(h.t, "callbacks only") == 0,
 	}
 }
 

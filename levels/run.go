@@ -85,23 +85,71 @@ func (m *Machine) act(stage Stage) {
 		m.working()
 		m.invokeAll()
 	case StageStart:
-		m.lasting(stage.Target)
-		if units := m.members[stage.Target]; len(units) > 0 {
-			m.working()
-			m.startWork(stage.Target, units, nil)
-		}
+		m.startTarget(stage.Target)
 	case StageStop:
-		maybe := m.maybeUp(stage.Target)
-		delete(m.up, stage.Target)
-		delete(m.lost, stage.Target)
-		if maybe && len(m.members[stage.Target]) > 0 {
-			run.Phase, run.Reason = PhaseStopping, ""
-			m.stopWork(stage.Target, Work{Target: stage.Target, Keep: m.roleTargets(stage.Keep), Kill: run.Fenced})
-		}
+		m.stopTarget(stage)
 	case StageUnits:
-		run.Phase, run.Reason = PhaseStopping, ""
-		m.stopWork(Target{}, Work{Units: stage.Units, Kill: run.Fenced})
+		if !m.handsOff() {
+			run.Phase, run.Reason = PhaseStopping, ""
+			m.stopWork(Target{}, Work{Units: stage.Units, Kill: run.Fenced})
+		}
 	}
+}
+
+// startTarget brings up a target. A plain one is wanted even without members, for
+// who asks systemd what the node is; nobody waits for it.
+func (m *Machine) startTarget(target Target) {
+	m.lasting(target)
+	units := m.members[target]
+	switch {
+	case m.handsOff():
+	case len(units) > 0:
+		m.working()
+		m.startWork(target, units, nil)
+	case target.Plain:
+		m.s.Run.Plain = append(m.s.Run.Plain, target)
+	}
+}
+
+// stopTarget takes a target down, if it is up.
+func (m *Machine) stopTarget(stage Stage) {
+	run, target := m.s.Run, stage.Target
+	maybe, started := m.maybeUp(target), m.started[target]
+	m.forgetTarget(target)
+	switch {
+	case m.handsOff() || !maybe:
+	case len(m.members[target]) > 0:
+		run.Phase, run.Reason = PhaseStopping, ""
+		m.stopWork(target, Work{Target: target, Keep: m.roleTargets(stage.Keep), Kill: run.Fenced})
+	case started && target.Plain:
+		m.emit(StopUnits{Work: m.nextWork(), Target: target})
+	}
+}
+
+func (m *Machine) forgetTarget(target Target) {
+	delete(m.up, target)
+	delete(m.started, target)
+	delete(m.lost, target)
+}
+
+// startPlain starts a target without members; its answer is not waited for.
+func (m *Machine) startPlain(target Target) {
+	delete(m.lost, target)
+	m.started[target] = true
+	m.emit(StartUnits{Work: m.nextWork(), Target: target, Since: m.now})
+}
+
+func (m *Machine) nextWork() WorkID {
+	m.s.NextWork++
+
+	return m.s.NextWork - 1
+}
+
+// handsOff says that units are systemd's to stop.
+func (m *Machine) handsOff() bool {
+	op := m.s.Operation
+
+	return op != nil && op.CallbacksOnly
 }
 
 // maybeUp says whether a target has to be stopped. Those of init may be up without
@@ -122,7 +170,7 @@ func (m *Machine) invokeAll() {
 	}
 	target := SequenceTarget(position)
 	m.lasting(target)
-	if units := m.members[target]; len(units) > 0 {
+	if units := m.members[target]; len(units) > 0 && !m.handsOff() {
 		m.startWork(target, units, nil)
 	}
 	missing := run.Missing
@@ -344,6 +392,9 @@ func (m *Machine) finishRun(outcome, reason string) {
 	}})
 	switch outcome {
 	case outcomeCompleted:
+		for _, target := range run.Plain {
+			m.startPlain(target)
+		}
 		m.completed(run)
 	case outcomeFailed:
 		m.failed(run, reason)

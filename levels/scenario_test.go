@@ -447,6 +447,7 @@ func (s *story) operation(kind string, plain []string, named map[string]string) 
 	request := OperationRequested{
 		To: NodeID(named["to"]), By: "uid 0", Reason: named["reason"],
 		Force: slices.Contains(plain, "force"), DryRun: slices.Contains(plain, "dry-run"),
+		CallbacksOnly: slices.Contains(plain, "callbacks-only"),
 	}
 	request.Kind, _ = ParseOperationKind(kind)
 	request.Mode, _ = ParseMode(named["mode"])

@@ -37,6 +37,25 @@ func (m *Machine) View() *View {
 	return view
 }
 
+// Clients lists everybody on the bus who matters to the machine: who registered,
+// who has an open invocation, who asked for cancellations; sorted.
+func (m *Machine) Clients() []ClientID {
+	clients := slices.Clone(m.s.Subscribed)
+	clients = slices.AppendSeq(clients, maps.Keys(m.perClient))
+	if m.s.Run != nil {
+		for _, open := range pending(m.s.Run) {
+			clients = append(clients, open.Registration.Client)
+		}
+	}
+	slices.Sort(clients)
+
+	return slices.Compact(clients)
+}
+
+// Standing lists the lasting targets that were really started and should be up
+// now, lost ones included; sorted.
+func (m *Machine) Standing() []Target { return slices.SortedFunc(maps.Keys(m.started), compareTargets) }
+
 // masterReady says that the known master is ready for service.
 func (m *Machine) masterReady() bool {
 	if m.s.Role == RoleMaster {

@@ -56,12 +56,15 @@ type Saved struct {
 	Subscribed    []ClientID      `json:"subscribed"`
 	Members       []TargetMembers `json:"members"`
 	Outcomes      []MemberView    `json:"outcomes"`
-	Up            []Target        `json:"up"`
-	Lost          []Target        `json:"lost"`
-	Run           *RunState       `json:"run,omitempty"`
-	Sync          *SyncState      `json:"sync,omitempty"`
-	Operation     *OperationState `json:"operation,omitempty"`
-	Operations    []OperationView `json:"operations"`
+	// Up are the lasting targets whose level is reached, Started those of them that were
+	// really started: empty ones are not.
+	Up         []Target        `json:"up"`
+	Started    []Target        `json:"started"`
+	Lost       []Target        `json:"lost"`
+	Run        *RunState       `json:"run,omitempty"`
+	Sync       *SyncState      `json:"sync,omitempty"`
+	Operation  *OperationState `json:"operation,omitempty"`
+	Operations []OperationView `json:"operations"`
 }
 
 // TargetMembers is one non-empty target.
@@ -126,7 +129,9 @@ type RunState struct {
 	LastLevel Level `json:"last_level"`
 	Invoked   bool  `json:"invoked"`
 	// Ending is the outcome towards which the run is being cancelled.
-	Ending    string        `json:"ending"`
+	Ending string `json:"ending"`
+	// Plain are empty plain targets, started when the run is over.
+	Plain     []Target      `json:"plain"`
 	Levels    []LevelRecord `json:"levels"`
 	UnitStops []UnitStop    `json:"unit_stops"`
 }
@@ -203,6 +208,8 @@ type OperationState struct {
 
 	// Forced: nothing of it may hold or abort.
 	Forced bool `json:"forced"`
+	// CallbacksOnly: units are systemd's.
+	CallbacksOnly bool `json:"callbacks_only"`
 	// Holds: there is a role to give back; Released: it was.
 	Holds    bool `json:"holds"`
 	Released bool `json:"released"`
@@ -232,6 +239,7 @@ func (m *Machine) Save() Saved {
 		saved.Outcomes = append(saved.Outcomes, m.outcomes[key])
 	}
 	saved.Up = slices.SortedFunc(maps.Keys(m.up), compareTargets)
+	saved.Started = slices.SortedFunc(maps.Keys(m.started), compareTargets)
 	saved.Lost = slices.SortedFunc(maps.Keys(m.lost), compareTargets)
 	saved.Failed = clone(m.s.Failed)
 	saved.Release = clone(m.s.Release)
@@ -261,6 +269,7 @@ func cloneRun(run *RunState) *RunState {
 	if run == nil {
 		return nil
 	}
+	run.Plain = slices.Clone(run.Plain)
 	run.Missing = slices.Clone(run.Missing)
 	run.Todo = slices.Clone(run.Todo)
 	run.Parts = slices.Clone(run.Parts)

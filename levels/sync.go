@@ -51,6 +51,10 @@ func (m *Machine) syncNext() {
 		sync.Queue = sync.Queue[1:]
 		units, all := m.lacking(target)
 		if len(units) == 0 {
+			if m.lost[target] && target.Plain {
+				m.startPlain(target)
+			}
+
 			continue
 		}
 		named := units
@@ -61,8 +65,7 @@ func (m *Machine) syncNext() {
 		for _, unit := range units {
 			limit = max(limit, m.syncLimit(unit)+grace)
 		}
-		sync.Work = Work{ID: m.s.NextWork, Target: target, Units: named, Since: m.now, Deadline: m.now.Add(limit)}
-		m.s.NextWork++
+		sync.Work = Work{ID: m.nextWork(), Target: target, Units: named, Since: m.now, Deadline: m.now.Add(limit)}
 		m.lasting(target)
 		m.emit(StartUnits{Work: sync.Work.ID, Target: target, Units: named, Since: m.now})
 
@@ -111,5 +114,6 @@ func (m *Machine) syncFinished(ev WorkFinished) {
 			m.note(work.Target, Member{Unit: unit, Outcome: OutcomeFailed, Reason: "not accounted for by systemd"})
 		}
 	}
+	m.noteStarted(work, ev)
 	m.syncNext()
 }

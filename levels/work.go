@@ -40,8 +40,7 @@ func (m *Machine) stopWork(target Target, work Work) {
 
 // openWork numbers a work of the run.
 func (m *Machine) openWork(work Work) WorkID {
-	work.ID = m.s.NextWork
-	m.s.NextWork++
+	work.ID = m.nextWork()
 	m.s.Run.Works = append(m.s.Run.Works, work)
 
 	return work.ID
@@ -200,8 +199,20 @@ func (m *Machine) workFinished(ev WorkFinished) {
 		}
 	}
 	m.closeWork(ev.Work)
+	m.noteStarted(work, ev)
 	for _, i := range failed {
 		m.applyPolicy(i)
+	}
+}
+
+// noteStarted remembers that a lasting target came up: systemd leaves one down
+// whose member failed.
+func (m *Machine) noteStarted(work Work, ev WorkFinished) {
+	if work.Stop || ev.Err != "" || !m.up[work.Target] {
+		return
+	}
+	if !slices.ContainsFunc(ev.Members, func(member Member) bool { return !good(member.Outcome) }) {
+		m.started[work.Target] = true
 	}
 }
 
@@ -252,7 +263,7 @@ func (m *Machine) countUnits() {
 }
 
 func (m *Machine) targetLost(target Target) {
-	if target.Momentary() || m.lost[target] || !m.up[target] {
+	if m.lost[target] || !m.started[target] {
 		return
 	}
 	m.lost[target] = true

@@ -106,7 +106,7 @@ func (a *app) attachUnit(ctx context.Context, unit string, targets []levels.Targ
 	defer cancel()
 	warnings, err := a.attach(ctx, unit, targets)
 	if err != nil {
-		return fmt.Errorf("attach %s: %w", unit, err)
+		return prefixed("attach "+unit, err)
 	}
 	if a.asJSON {
 		return a.printJSON(attachDocument{Unit: unit, Targets: targets, Warnings: list(warnings)})
@@ -119,7 +119,7 @@ func (a *app) attachUnit(ctx context.Context, unit string, targets []levels.Targ
 	for _, warning := range warnings {
 		a.complainf("%s %s\n", a.errorPaint().warn("warning:"), printable(warning))
 	}
-	a.printf("start it at levels that are reached already: cssc sync\n")
+	a.printf("levels that are reached already get it at the next quiet moment; at once with: cssc sync\n")
 
 	return nil
 }
@@ -134,7 +134,7 @@ func (a *app) detachCommand() *cobra.Command {
 			ctx, cancel := a.limited(cmd.Context(), limitCall)
 			defer cancel()
 			if err := a.detach(ctx, args[0]); err != nil {
-				return fmt.Errorf("detach %s: %w", args[0], err)
+				return prefixed("detach "+args[0], err)
 			}
 			if a.asJSON {
 				return a.printJSON(actionDocument{Action: "detach", Unit: args[0]})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/units"
 )
 
 // The exit statuses, documented in cssc(1).
@@ -84,7 +85,7 @@ func classify(err error) (code int, hints []string) {
 		return known.code, known.hints
 	}
 	switch {
-	case errors.Is(err, errNoBus):
+	case errors.Is(err, errNoBus), errors.Is(err, units.ErrNoBus):
 		return exitUnreachable, []string{"systemctl status dbus.service"}
 	case errors.Is(err, errNoAgent):
 		return exitUnreachable, []string{
@@ -124,4 +125,14 @@ func printable(text string) string {
 
 		return r
 	}, text)
+}
+
+// prefixed puts the operation before an error that does not begin with it already.
+func prefixed(operation string, err error) error {
+	word, _, _ := strings.Cut(operation, " ")
+	if text := err.Error(); strings.HasPrefix(text, word+" ") || strings.HasPrefix(text, word+":") {
+		return err
+	}
+
+	return fmt.Errorf("%s: %w", operation, err)
 }

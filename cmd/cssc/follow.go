@@ -52,7 +52,7 @@ func (a *app) follow(ctx context.Context, agent agentPort, request request) erro
 		return err
 	}
 	if f.id, err = agent.Request(ctx, request); err != nil {
-		return named(request, err)
+		return prefixed(requestWords(request), err)
 	}
 
 	return f.watch(ctx, events)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/cssc-ha/cssc/levels"
 )
@@ -148,13 +147,4 @@ func (f *follower) document(outcome levels.OperationResult, text string) error {
 	return f.app.printJSONLine(resultDocument{
 		Operation: f.id, Kind: f.request.Kind, Node: f.node, Mode: f.request.Mode, Result: outcome, Error: text,
 	})
-}
-
-// named puts the request before an error, unless the agent has named it already.
-func named(r request, err error) error {
-	if strings.HasPrefix(err.Error(), r.Kind.String()+" ") || strings.HasPrefix(err.Error(), r.Kind.String()+":") {
-		return err
-	}
-
-	return fmt.Errorf("%s: %w", requestWords(r), err)
 }

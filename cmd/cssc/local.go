@@ -43,9 +43,11 @@ func readLimits(ctx context.Context) systemLimits {
 }
 
 // checkGraph looks at the units that are installed here.
-func checkGraph(ladders units.Ladders) []finding {
+func checkGraph(ladders units.Ladders) []finding { return checkedGraph(units.CheckGraph("", ladders)) }
+
+func checkedGraph(graph []units.Finding) []finding {
 	var list []finding
-	for _, found := range units.CheckGraph("", ladders) {
+	for _, found := range graph {
 		list = append(list, finding{
 			Severity: "warning", Check: "unit graph", Key: found.Unit, Text: found.Text, line: found.String(),
 		})

@@ -195,12 +195,14 @@ func scriptStep(ts *testscript.TestScript, _ bool, args []string) {
 func scriptRefuse(ts *testscript.TestScript, _ bool, args []string) {
 	sentinels := map[string]error{
 		"refused": levels.ErrRefused, "busy": levels.ErrBusy, "invalid": levels.ErrInvalid,
-		"denied": dbusapi.ErrAccessDenied, "node": dbusapi.ErrNoSuchNode,
+		"denied": dbusapi.ErrAccessDenied, "nothing": nil,
 	}
 	agent := stageOf(ts).agent
 	agent.mu.Lock()
 	defer agent.mu.Unlock()
-	agent.refuse = fmt.Errorf("%w: %s", sentinels[args[0]], args[1])
+	if agent.refuse = sentinels[args[0]]; agent.refuse != nil {
+		agent.refuse = fmt.Errorf("%w: %s", agent.refuse, args[1])
+	}
 }
 
 // scriptForget: forget: no registration is known any more, as after a loss of the bus.

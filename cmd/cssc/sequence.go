@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cssc-ha/cssc/levels"
 )
+
+// A busy agent is asked again after this pause.
+const pause = 200 * time.Millisecond
 
 func (a *app) sequenceCommand() *cobra.Command {
 	group := &cobra.Command{
@@ -83,7 +88,7 @@ func (a *app) resolveCommand(
 					}
 				}
 				if err := act(agent, ctx, sequence); err != nil {
-					return fmt.Errorf("%s %s: %w", verb, sequence, err)
+					return prefixed(verb+" "+sequence.String(), err)
 				}
 				if a.asJSON {
 					return a.printJSON(actionDocument{Action: verb, Sequence: sequence.String()})
@@ -153,7 +158,25 @@ func runLines(run *levels.RunView) string {
 
 func (a *app) syncCommand() *cobra.Command {
 	return a.actCommand("sync", "Start what is missing at levels already reached, in level order",
-		"the agent starts what is missing; see it with: cssc members\n", agentPort.Sync)
+		"the agent starts what is missing; see it with: cssc members\n", syncWhenQuiet)
+}
+
+// syncWhenQuiet asks again while the agent is busy with a run or with a sync of its
+// own, which follows every change of a unit file.
+func syncWhenQuiet(agent agentPort, ctx context.Context) error { //nolint:revive // the shape of a method expression
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for {
+		err := agent.Sync(ctx)
+		if !errors.Is(err, levels.ErrBusy) {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 func (a *app) reloadCommand() *cobra.Command {
@@ -171,7 +194,7 @@ func (a *app) actCommand(name, short, done string, act func(agentPort, context.C
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withAgent(cmd.Context(), limitCall, func(ctx context.Context, agent agentPort) error {
 				if err := act(agent, ctx); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
+					return prefixed(name, err)
 				}
 				if a.asJSON {
 					return a.printJSON(actionDocument{Action: name})

@@ -148,7 +148,7 @@ func (a *app) operate(ctx context.Context, flags operationFlags, wanted request)
 		}
 		id, err := agent.Request(ctx, wanted)
 		if err != nil {
-			return named(wanted, err)
+			return prefixed(requestWords(wanted), err)
 		}
 		if a.asJSON {
 			return a.printJSONLine(resultDocument{Operation: id, Kind: wanted.Kind, Node: wanted.Node, Mode: wanted.Mode})
@@ -162,7 +162,7 @@ func (a *app) operate(ctx context.Context, flags operationFlags, wanted request)
 func (a *app) showPlan(ctx context.Context, agent agentPort, wanted request) error {
 	plan, err := agent.Plan(ctx, wanted)
 	if err != nil {
-		return named(wanted, err)
+		return prefixed(requestWords(wanted), err)
 	}
 	if a.asJSON {
 		return a.printJSON(planDocument{Kind: wanted.Kind, Node: wanted.Node, Mode: wanted.Mode, Plan: list(plan)})
@@ -179,7 +179,7 @@ func (a *app) confirm(ctx context.Context, agent agentPort, wanted request) erro
 	a.printf("%s will do this:\n", a.paint().strong(requestWords(wanted)))
 	plan, err := agent.Plan(ctx, wanted)
 	if err != nil {
-		return named(wanted, err)
+		return prefixed(requestWords(wanted), err)
 	}
 	for _, step := range plan {
 		a.printf("  %s\n", printable(step))

@@ -96,66 +96,10 @@ func (m *Machine) act(stage Stage) {
 	}
 }
 
-// startTarget brings up a target. A plain one is wanted even without members, for
-// who asks systemd what the node is; nobody waits for it.
-func (m *Machine) startTarget(target Target) {
-	m.lasting(target)
-	units := m.members[target]
-	switch {
-	case m.handsOff():
-	case len(units) > 0:
-		m.working()
-		m.startWork(target, units, nil)
-	case target.Plain:
-		m.s.Run.Plain = append(m.s.Run.Plain, target)
-	}
-}
-
-// stopTarget takes a target down, if it is up.
-func (m *Machine) stopTarget(stage Stage) {
-	run, target := m.s.Run, stage.Target
-	maybe, started := m.maybeUp(target), m.started[target]
-	m.forgetTarget(target)
-	switch {
-	case m.handsOff() || !maybe:
-	case len(m.members[target]) > 0:
-		run.Phase, run.Reason = PhaseStopping, ""
-		m.stopWork(target, Work{Target: target, Keep: m.roleTargets(stage.Keep), Kill: run.Fenced})
-	case started && target.Plain:
-		m.emit(StopUnits{Work: m.nextWork(), Target: target})
-	}
-}
-
-func (m *Machine) forgetTarget(target Target) {
-	delete(m.up, target)
-	delete(m.started, target)
-	delete(m.lost, target)
-}
-
-// startPlain starts a target without members; its answer is not waited for.
-func (m *Machine) startPlain(target Target) {
-	delete(m.lost, target)
-	m.started[target] = true
-	m.emit(StartUnits{Work: m.nextWork(), Target: target, Since: m.now})
-}
-
 func (m *Machine) nextWork() WorkID {
 	m.s.NextWork++
 
 	return m.s.NextWork - 1
-}
-
-// handsOff says that units are systemd's to stop.
-func (m *Machine) handsOff() bool {
-	op := m.s.Operation
-
-	return op != nil && op.CallbacksOnly
-}
-
-// maybeUp says whether a target has to be stopped. Those of init may be up without
-// our knowledge, from a life whose state was lost.
-func (m *Machine) maybeUp(target Target) bool {
-	return m.up[target] || target.Group == Init.String() || target == ReadyTarget()
 }
 
 // invokeAll asks every callback at the position and starts the sequence's target.
@@ -185,14 +129,6 @@ func (m *Machine) invokeAll() {
 			m.applyPolicy(i)
 		}
 	}
-}
-
-func (m *Machine) neverRegistered() string {
-	if limit := m.waitLimit(); limit > 0 {
-		return fmt.Sprintf("never registered within %v", limit)
-	}
-
-	return "not registered"
 }
 
 // working ends a held or waiting phase.
@@ -227,51 +163,6 @@ func (m *Machine) holding() bool {
 	run.Phase, run.Reason = PhaseHeld, reason
 
 	return true
-}
-
-// waiting says whether the level may not begin yet: a required component is
-// missing or, in init, the master is not as far. The first wait for a component
-// sets the limit.
-func (m *Machine) waiting() bool {
-	run := m.s.Run
-	missing := m.missing()
-	if len(missing) == 0 {
-		run.WaitUntil, run.Missing = 0, nil
-	} else if limit := m.waitLimit(); run.WaitUntil == 0 && len(run.Missing) == 0 && limit > 0 {
-		run.WaitUntil = m.now.Add(limit)
-	}
-	var reason string
-	if len(missing) > 0 && run.WaitUntil != 0 && m.now < run.WaitUntil {
-		reason = fmt.Sprintf("component %s has not registered", missing[0])
-		if len(missing) > 1 {
-			reason += fmt.Sprintf(" (and %d more)", len(missing)-1)
-		}
-	} else {
-		run.WaitUntil, run.Missing = 0, missing
-		reason = m.gated()
-	}
-	if reason == "" {
-		return false
-	}
-	if run.Phase != PhaseWaiting || run.Reason != reason {
-		m.emit(TellWaiting{Run: run.Number, Position: run.position(), Reason: reason})
-	}
-	run.Phase, run.Reason = PhaseWaiting, reason
-
-	return true
-}
-
-// missing lists the required components that nobody registered at the position.
-func (m *Machine) missing() []string {
-	position := m.s.Run.position()
-	var missing []string
-	for _, name := range m.required[position] {
-		if _, there := m.held[holding{name, position}]; !there {
-			missing = append(missing, name)
-		}
-	}
-
-	return missing
 }
 
 // levelReached closes the level and enters the one above, or ends the run. Only
@@ -376,116 +267,4 @@ func (m *Machine) become(state NodeState, role Role) {
 	}
 	m.emit(TellStateChanged{State: state, Role: role, OldState: m.s.State, OldRole: m.s.Role})
 	m.s.State, m.s.Role = state, role
-}
-
-// finishRun closes the run and lets its end have its effect.
-func (m *Machine) finishRun(outcome, reason string) {
-	run := m.s.Run
-	if outcome != outcomeCompleted {
-		m.record(0)
-	}
-	m.s.Run = nil
-	m.indexParts()
-	m.emit(TellSequenceFinished{Record: RunRecord{
-		Run: run.Number, Sequence: run.Sequence, Role: run.Info.Role, Term: run.Info.Term, Cause: run.Cause,
-		Outcome: outcome, Reason: reason, Started: run.Started, Ended: m.now, Levels: run.Levels,
-	}})
-	switch outcome {
-	case outcomeCompleted:
-		for _, target := range run.Plain {
-			m.startPlain(target)
-		}
-		m.completed(run)
-	case outcomeFailed:
-		m.failed(run, reason)
-	default:
-		// What comes instead follows from the situation.
-	}
-}
-
-// completed is what the end of a run means for the node.
-func (m *Machine) completed(run *RunState) {
-	op := m.operationOf(run)
-	switch run.Sequence {
-	case Init:
-		m.s.Ready = true
-		m.become(StateUp, m.s.Role)
-		m.tellReady()
-		if started := m.s.Operation; started != nil && started.Kind == OperationStart {
-			m.finishOperation(ResultDone, "")
-		}
-	case Promote:
-		m.tellReady()
-	case Demote:
-		m.become(m.s.State, run.To)
-	case Disqualify:
-		m.become(m.s.State, RoleOffline)
-		if op != nil {
-			op.Disqualified = true
-		}
-		if op == nil || op.Kind == OperationDisqualify {
-			m.emit(TellQualified{Node: m.s.Config.Node, Qualified: false})
-		}
-	case Qualify:
-		m.become(m.s.State, RoleSpare)
-		m.emit(TellQualified{Node: m.s.Config.Node, Qualified: true})
-	case Shut:
-		m.s.ReachedAny, m.s.Reached = false, 0
-		if op != nil {
-			op.Shut = true
-		}
-	case SequenceUnknown:
-	}
-}
-
-func (m *Machine) tellReady() {
-	if m.s.Role == RoleMaster {
-		m.emit(TellMasterReady{Node: m.s.Config.Node, Term: m.s.Term})
-	}
-}
-
-// failed is what a run means that was aborted.
-func (m *Machine) failed(run *RunState, reason string) {
-	m.s.Failed = &Failure{
-		Run: run.Number, Sequence: run.Sequence, Reason: reason, Cause: run.Cause,
-		Role: run.Info.Role, Started: run.Started, Index: run.Index,
-	}
-	op := m.operationOf(run)
-	switch run.Sequence {
-	case Init:
-		if started := m.s.Operation; started != nil && started.Kind == OperationStart {
-			m.finishOperation(ResultFailed, reason)
-		}
-	case Promote:
-		m.s.Undo, m.s.Redo = true, false
-	case Demote:
-		m.s.Failed = nil // the operation says why, and the role is taken up again
-		m.s.Redo = m.s.Role.Leads()
-	case Disqualify, Qualify:
-		if op != nil {
-			m.s.Failed = nil
-			m.persist(run.Sequence == Disqualify)
-		}
-	case Shut, SequenceUnknown:
-	}
-	if op != nil {
-		m.finishOperation(ResultFailed, reason)
-	}
-}
-
-func (m *Machine) operationOf(run *RunState) *OperationState {
-	if op := m.s.Operation; op != nil && run.Op == op.ID {
-		return op
-	}
-
-	return nil
-}
-
-// persist changes the attribute.
-func (m *Machine) persist(qualified bool) {
-	if m.s.Qualified == qualified {
-		return
-	}
-	m.s.Qualified, m.s.Persisted = qualified, true
-	m.emit(PersistQualified{Qualified: qualified})
 }

@@ -1,11 +1,9 @@
 package levels
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // stages lists what one level of a run does, in order. It is the only place that
@@ -287,45 +285,4 @@ func (m *Machine) unitStops(ladder Ladder) []UnitStop {
 // must not lose the session.
 func stoppable(unit string) bool {
 	return strings.HasSuffix(unit, ".service") && !strings.HasPrefix(unit, "user@")
-}
-
-// waitLimit is how long a level waits for its required components.
-func (m *Machine) waitLimit() time.Duration {
-	run := m.s.Run
-	switch {
-	case run.LostLease || m.forced(run):
-		return 0
-	case run.Sequence == Shut:
-		return min(m.s.Config.RegistrationTimeout, grace)
-	default:
-		return m.s.Config.RegistrationTimeout
-	}
-}
-
-// gated says for what the gate is closed: the init of everybody but the master
-// enters a level when the master has reached the one below.
-func (m *Machine) gated() string {
-	run := m.s.Run
-	if run.Sequence != Init || run.To == RoleMaster {
-		return ""
-	}
-	if !m.s.Known {
-		return "no master is known"
-	}
-	if run.To == RoleVice && !m.s.Config.GateVice || run.Index == 0 {
-		return ""
-	}
-	gate, below := m.s.Gate, run.Ladder.At(run.Index-1)
-	if gate.Master == m.s.Master && (gate.Complete || gate.Started && reachedAtLeast(run.Ladder, gate.Reached, run.Index-1)) {
-		return ""
-	}
-
-	return fmt.Sprintf("the master %s has not reached init level %v", m.s.Master, below)
-}
-
-// reachedAtLeast compares a level of the master's ladder with an index of ours.
-func reachedAtLeast(ladder Ladder, level Level, index int) bool {
-	at, inside := ladder.Index(level)
-
-	return !inside && level > ladder.Top || inside && at >= index
 }

@@ -241,7 +241,8 @@ func (l *loop) tellCluster() {
 			return told{what: callQualified, err: err}
 		})
 	}
-	if l.left && l.view.State == levels.StateJoining && !l.telling[callJoin] {
+	// A farewell that is still under way must not overtake the return.
+	if l.left && l.view.State == levels.StateJoining && !l.telling[callJoin] && !l.telling[callLeave] {
 		l.telling[callJoin] = true
 		cluster := l.cluster
 		l.work(lookTimeout, func(ctx context.Context) message {

@@ -44,6 +44,9 @@ func (m *Machine) Describe() string {
 			fmt.Fprintf(&text, "  operation %d: %v by %s, at %s\n", op.ID, op.Kind, op.By, op.Step)
 		}
 	}
+	if view.Syncing {
+		text.WriteString("  syncing\n")
+	}
 	if len(view.LostTargets) > 0 {
 		fmt.Fprintf(&text, "  lost: %v\n", view.LostTargets)
 	}

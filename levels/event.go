@@ -104,7 +104,7 @@ type (
 	// AbortRequested ends a held run as failed.
 	AbortRequested struct{ Sequence Sequence }
 	// SyncRequested starts what is missing at levels already reached. Result.Err is
-	// ErrBusy while a run is in progress.
+	// ErrBusy while a run is in progress; a sync in progress is followed by another.
 	SyncRequested struct{}
 )
 

@@ -8,16 +8,8 @@ import (
 
 // View returns what an observer may know, as a copy.
 func (m *Machine) View() *View {
-	view := &View{
-		Node: m.s.Config.Node, Cluster: m.s.Config.Cluster, State: m.s.State, Role: m.s.Role, Term: m.s.Term,
-		Master: m.s.Master, Vice: m.s.Vice, Qualified: m.s.Qualified, Ready: m.s.Ready, MasterReady: m.masterReady(),
-		Reached: m.s.Reached, ReachedAny: m.s.ReachedAny, Run: m.runView(),
-		Registrations: append([]Registration{}, m.s.Registrations...),
-		Members:       []MemberView{},
-		Operations:    append([]OperationView{}, m.s.Operations...),
-		Pending:       []InvocationView{},
-		LostTargets:   slices.SortedFunc(maps.Keys(m.lost), compareTargets),
-	}
+	view := m.Glance()
+	view.Registrations = append(view.Registrations, m.s.Registrations...)
 	for _, target := range slices.SortedFunc(maps.Keys(m.members), compareTargets) {
 		for _, unit := range m.members[target] {
 			known, found := m.outcomes[memberKey{target, unit}]
@@ -27,11 +19,33 @@ func (m *Machine) View() *View {
 			view.Members = append(view.Members, known)
 		}
 	}
-	if op := m.s.Operation; op != nil {
-		view.Operations = append(view.Operations, m.operationView(op))
-	}
 	if run := m.s.Run; run != nil {
 		view.Pending = pending(run)
+		view.Run.Participants = make([]Participant, 0, len(run.Parts))
+		for i := range run.Parts {
+			view.Run.Participants = append(view.Run.Participants, run.Parts[i].Participant)
+		}
+	}
+
+	return view
+}
+
+// Glance is View without what grows with the clients and the units: Registrations,
+// Members, Pending and the participants of the run are empty. It costs the same for
+// one client as for a thousand.
+func (m *Machine) Glance() *View {
+	view := &View{
+		Node: m.s.Config.Node, Cluster: m.s.Config.Cluster, State: m.s.State, Role: m.s.Role, Term: m.s.Term,
+		Master: m.s.Master, Vice: m.s.Vice, Qualified: m.s.Qualified, Ready: m.s.Ready, MasterReady: m.masterReady(),
+		Reached: m.s.Reached, ReachedAny: m.s.ReachedAny, Run: m.runView(),
+		Registrations: []Registration{},
+		Members:       []MemberView{},
+		Operations:    append([]OperationView{}, m.s.Operations...),
+		Pending:       []InvocationView{},
+		LostTargets:   slices.SortedFunc(maps.Keys(m.lost), compareTargets),
+	}
+	if op := m.s.Operation; op != nil {
+		view.Operations = append(view.Operations, m.operationView(op))
 	}
 
 	return view
@@ -67,8 +81,8 @@ func (m *Machine) masterReady() bool {
 	return m.s.Known && m.s.Gate.Master == m.s.Master && m.s.Gate.Complete
 }
 
-// runView shows the run in progress, or the one that ended failed and waits for
-// an operator: its phase is finished.
+// runView shows the run in progress without its participants, or the one that ended
+// failed and waits for an operator: its phase is finished.
 func (m *Machine) runView() *RunView {
 	run := m.s.Run
 	if run == nil {
@@ -84,16 +98,11 @@ func (m *Machine) runView() *RunView {
 			Participants: []Participant{},
 		}
 	}
-	view := &RunView{
-		Run: run.Number, Sequence: run.Sequence, Level: run.level(), Top: run.Ladder.Top, Phase: run.Phase,
-		Reason: run.Reason, Cause: run.Cause, Term: run.Info.Term, Started: run.Started,
-		Participants: make([]Participant, 0, len(run.Parts)),
-	}
-	for i := range run.Parts {
-		view.Participants = append(view.Participants, run.Parts[i].Participant)
-	}
 
-	return view
+	return &RunView{
+		Run: run.Number, Sequence: run.Sequence, Level: run.level(), Top: run.Ladder.Top, Phase: run.Phase,
+		Reason: run.Reason, Cause: run.Cause, Term: run.Info.Term, Started: run.Started, Participants: []Participant{},
+	}
 }
 
 // pending lists the open invocations by tag.

@@ -198,6 +198,8 @@ type UnitStop struct {
 
 // SyncState is a sync in progress: the open work and what comes after it.
 type SyncState struct {
+	// Again: look at every target once more after the queue.
+	Again bool     `json:"again"`
 	Queue []Target `json:"queue"`
 	Work  Work     `json:"work"`
 }

@@ -9,17 +9,18 @@ import (
 )
 
 // sync starts what is missing at levels already reached, one target after the
-// other, in the order in which they came up.
+// other, in the order in which they came up. Asked for while one is in progress,
+// another one follows it.
 func (m *Machine) sync() error {
 	switch {
 	case m.s.Run != nil:
 		return fmt.Errorf("sync: %w: %v is in progress; ask again after it", ErrBusy, m.s.Run.Sequence)
 	case m.s.Sync != nil:
-		return fmt.Errorf("sync: %w: a sync is in progress", ErrBusy)
+		m.s.Sync.Again = true
+	default:
+		m.s.Sync = &SyncState{Again: true}
+		m.syncNext()
 	}
-	queue := slices.SortedFunc(maps.Keys(m.up), compareSync)
-	m.s.Sync = &SyncState{Queue: queue}
-	m.syncNext()
 
 	return nil
 }
@@ -46,7 +47,13 @@ func compareSync(a, b Target) int {
 // syncNext starts the next target that misses something.
 func (m *Machine) syncNext() {
 	sync := m.s.Sync
-	for len(sync.Queue) > 0 {
+	for len(sync.Queue) > 0 || sync.Again {
+		if len(sync.Queue) == 0 {
+			sync.Again = false
+			sync.Queue = slices.SortedFunc(maps.Keys(m.up), compareSync)
+
+			continue
+		}
 		target := sync.Queue[0]
 		sync.Queue = sync.Queue[1:]
 		units, all := m.lacking(target)

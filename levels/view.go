@@ -24,6 +24,8 @@ type View struct {
 	Operations    []OperationView `json:"operations"`
 	// Pending are the open invocations.
 	Pending []InvocationView `json:"pending"`
+	// Syncing says that what is missing at reached levels is being started.
+	Syncing bool `json:"syncing,omitempty"`
 	// LostTargets are lasting targets that went down without our doing.
 	LostTargets []Target `json:"lost_targets,omitempty"`
 }

@@ -71,8 +71,13 @@ type Agent struct {
 	// done is closed by Run when it returns.
 	done chan struct{}
 
+	// refresh asks for a publication now; each channel is closed when it is done.
+	refresh chan chan struct{}
+
 	config atomic.Pointer[config.Config]
 	status atomic.Pointer[Status]
+	// stale says that the loop knows more than was published; only the loop writes it.
+	stale atomic.Bool
 }
 
 // request is one event that somebody sent, and where its answer goes.
@@ -108,11 +113,33 @@ func New(options Options) *Agent {
 		inbox:   make(chan request, inboxSize),
 		results: make(chan message, resultsSize),
 		done:    make(chan struct{}),
+		refresh: make(chan chan struct{}),
 	}
 }
 
 // Status returns the newest published status; nil before the first.
 func (a *Agent) Status() *Status { return a.status.Load() }
+
+// Fresh returns when the published status holds everything that was answered before
+// the call, at the latest when ctx ends. It costs nothing when nothing is new.
+func (a *Agent) Fresh(ctx context.Context) {
+	if !a.stale.Load() {
+		return
+	}
+	shown := make(chan struct{})
+	select {
+	case a.refresh <- shown:
+	case <-ctx.Done():
+		return
+	case <-a.done:
+		return
+	}
+	select {
+	case <-shown:
+	case <-ctx.Done():
+	case <-a.done:
+	}
+}
 
 // errStopped answers requests that the agent no longer takes.
 var errStopped = errors.New("the agent is stopping; ask again when it is back")

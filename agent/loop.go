@@ -22,6 +22,9 @@ const (
 	resyncIdle = 30 * time.Second
 	// A pause: retryPause is how long a file that cannot be written is left alone.
 	retryPause = time.Second
+	// A rest: publishPause is how long a status stays before the next one replaces it,
+	// unless somebody asks. A storm of answers is published two hundred times a second.
+	publishPause = 5 * time.Millisecond
 	// A look: lookTimeout bounds one look at systemd, logind and the bus.
 	lookTimeout = 15 * time.Second
 	// A question: askTimeout bounds what one of them may take of it.
@@ -91,6 +94,8 @@ type loop struct {
 
 	queue    []pending
 	notices  []levels.Action
+	shownAt  levels.Instant  // of the last publication
+	askers   []chan struct{} // who asked for a fresh status; each is closed
 	problems problems
 
 	// Where the start has come to.
@@ -202,6 +207,8 @@ func (l *loop) wait(ctx context.Context) bool {
 		l.connected = true
 	case r := <-inbox:
 		l.queue = append(l.queue, pending{request: r})
+	case shown := <-l.refresh:
+		l.askers = append(l.askers, shown)
 	case result := <-l.results:
 		l.receive(ctx, result)
 	case <-l.cluster.Changed():
@@ -262,8 +269,8 @@ func (l *loop) turns(ctx context.Context) error {
 	panic("agent: events cause each other without end")
 }
 
-// turn makes one batch of events durable, steps them, publishes once, answers,
-// and starts what was decided.
+// turn makes one batch of events durable, steps them, sends the participants to
+// work, publishes, answers, and then does what concerns the whole node.
 func (l *loop) turn(ctx context.Context, now levels.Instant) {
 	if l.begun {
 		l.hear()
@@ -285,18 +292,19 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 		answers[i] = answer{result: result, err: result.Err}
 		l.stepped(ctx, next, result)
 	}
+	l.view = l.machine.Glance()
 	for _, action := range actions {
 		l.record(ctx, action)
 	}
-	l.publish(ctx, now)
+	l.stale.Store(l.stale.Load() || len(batch) > 0)
+	l.act(now, actions, forParticipants)
+	l.show(ctx, now, actions)
 	for i, next := range batch {
 		if next.answer != nil {
 			next.answer <- answers[i] // capacity 1, sent once
 		}
 	}
-	for _, action := range actions {
-		l.perform(now, action)
-	}
+	l.act(now, actions, forTheNode)
 	l.follow(ctx, now)
 }
 
@@ -371,6 +379,7 @@ func (l *loop) rearm(now levels.Instant) {
 	consider(l.resyncAt, l.connected && !l.looking)
 	consider(l.retryAt, l.behind || l.unsaved)
 	consider(l.cutAt, l.announced && !l.released)
+	consider(l.shownAt.Add(publishPause), l.stale.Load())
 	l.timer.Reset(max(0, next.Sub(now)))
 }
 

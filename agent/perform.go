@@ -114,8 +114,27 @@ func operationFields(operation levels.OperationView) []any {
 	return fields
 }
 
-// perform starts one action; what comes of it arrives as an event.
-func (l *loop) perform(now levels.Instant, action levels.Action) {
+// audience tells the two kinds of actions that act starts.
+type audience uint8
+
+const (
+	forParticipants audience = iota // callbacks and units: started before anything is published
+	forTheNode                      // the role and the end: after everybody could see why
+)
+
+// act starts the actions of one kind in their order; what comes of them arrives as
+// events. Those that record has dealt with are passed over.
+func (l *loop) act(now levels.Instant, actions []levels.Action, whose audience) {
+	for _, action := range actions {
+		if whose == forParticipants {
+			l.engage(now, action)
+		} else {
+			l.conclude(action)
+		}
+	}
+}
+
+func (l *loop) engage(now levels.Instant, action levels.Action) {
 	switch action := action.(type) {
 	case levels.Invoke:
 		l.invoke(now, action)
@@ -125,6 +144,12 @@ func (l *loop) perform(now levels.Instant, action levels.Action) {
 		l.startUnits(now, action)
 	case levels.StopUnits:
 		l.stopUnits(action)
+	default:
+	}
+}
+
+func (l *loop) conclude(action levels.Action) {
+	switch action := action.(type) {
 	case levels.ReleaseRole:
 		cluster := l.cluster
 		l.work(lookTimeout, func(ctx context.Context) message {
@@ -132,12 +157,7 @@ func (l *loop) perform(now levels.Instant, action levels.Action) {
 		})
 	case levels.LeaveCluster:
 		l.leave(action)
-	case levels.TellOperationStarted:
-		if action.Operation.Kind == levels.OperationStart {
-			l.hearing = false // the machine has forgotten its role, and is told again
-		}
 	default:
-		// record has told it already.
 	}
 }
 

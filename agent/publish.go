@@ -9,14 +9,38 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 )
 
-// publish makes the state of this turn visible, once, when it differs from the
-// one before or there is something to tell.
+// show publishes when somebody asked, when an operation has ended or the node
+// leaves, and otherwise at most once in publishPause: a turn that follows another at
+// once only makes the status stale.
+func (l *loop) show(ctx context.Context, now levels.Instant, actions []levels.Action) {
+	urgent := len(l.askers) > 0
+	for _, action := range actions {
+		switch action.(type) {
+		case levels.TellOperationFinished, levels.LeaveCluster:
+			urgent = true
+		default:
+		}
+	}
+	if !urgent && now < l.shownAt.Add(publishPause) {
+		return
+	}
+	l.publish(ctx, now)
+	l.shownAt = now
+	l.stale.Store(false)
+	for _, shown := range l.askers {
+		close(shown)
+	}
+	l.askers = nil
+}
+
+// publish makes the state of this turn visible, when it differs from the one
+// before or there is something to tell.
 func (l *loop) publish(ctx context.Context, now levels.Instant) {
 	view := l.machine.View()
 	next := l.makeStatus(now, view)
 	before := l.Agent.status.Load()
 	notices := l.notices
-	l.notices, l.view = nil, view
+	l.notices = nil
 	l.tellProblems(ctx, before, next)
 	if before != nil && len(notices) == 0 && sameStatus(before, next) {
 		return

@@ -11,6 +11,8 @@ import (
 // the owner loop; errors wrap the sentinels of levels, whose D-Bus names stand in
 // errors.go. The wiring in cmd/cssc-agent satisfies it.
 type Backend interface {
+	// Fresh returns once everything that was answered before is published.
+	Fresh(ctx context.Context)
 	Register(ctx context.Context, registration levels.Registration) (levels.RegistrationID, error)
 	Unregister(ctx context.Context, client levels.ClientID, id levels.RegistrationID) error
 	Done(ctx context.Context, done levels.CallbackDone) error

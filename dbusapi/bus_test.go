@@ -450,6 +450,9 @@ func (a *fakeAgent) ClientVanished(client levels.ClientID) {
 	a.vanished <- client
 }
 
+// Fresh implements Backend: this agent publishes before it answers.
+func (a *fakeAgent) Fresh(context.Context) {}
+
 func (a *fakeAgent) BusLost() {
 	a.mu.Lock()
 	a.publish(func(s *Status) { s.Registrations, s.Pending = nil, nil })

@@ -37,6 +37,17 @@ func newCall(message *dbus.Message) *call {
 // client is the caller in the words of the machine.
 func (c *call) client() levels.ClientID { return levels.ClientID(c.sender) }
 
+// reads says whether the answer may depend on the published status; the calls that
+// come in storms do not.
+func (c *call) reads() bool {
+	switch c.member {
+	case "Done", "RegisterCallback", "UnregisterCallback", "SubscribeCancellation":
+		return false
+	default:
+		return true
+	}
+}
+
 // wantsReply says whether the caller waits for an answer.
 func (c *call) wantsReply() bool { return c.flags&dbus.FlagNoReplyExpected == 0 }
 

@@ -162,6 +162,11 @@ func (s *session) turn(ctx context.Context, p *peer, next job) {
 
 // begin checks a call and carries it out, or has polkit asked first.
 func (s *session) begin(ctx context.Context, p *peer, c *call) {
+	if c.reads() {
+		fresh, cancel := context.WithTimeout(ctx, backendTimeout)
+		s.server.backend.Fresh(fresh)
+		cancel()
+	}
 	todo, err := s.server.surface.plan(c)
 	if err != nil {
 		s.answer(ctx, c, nil, err)

@@ -24,8 +24,9 @@ import (
 )
 
 const (
-	// A goal: memoryGoal makes the collector work before the process grows beyond 20 MB resident.
-	memoryGoal = 12 << 20
+	// A goal: gcPercent keeps the heap small at idle. A limit of memory would instead make
+	// the collector run without end under a storm of callbacks.
+	gcPercent = 50
 	// Numbers: tagBits keeps tags below 2^53, so that every JSON reader can hold them.
 	tagBits = 48
 	// A wait: bootTimeout bounds that for the system bus.
@@ -34,7 +35,7 @@ const (
 
 // serve runs the agent until ctx ends.
 func serve(ctx context.Context, s settings, complaints io.Writer) error {
-	debug.SetMemoryLimit(memoryGoal)
+	debug.SetGCPercent(gcPercent)
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	level := new(slog.LevelVar)

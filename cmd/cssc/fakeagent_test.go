@@ -259,6 +259,7 @@ func (f *fakeAgent) Sync(context.Context) error { return f.refuse }
 func (f *fakeAgent) Reload(context.Context) error { return f.refuse }
 
 func (f *fakeAgent) ClientVanished(levels.ClientID) {}
+func (f *fakeAgent) Fresh(context.Context)          {}
 func (f *fakeAgent) BusLost()                       {}
 
 func (f *fakeAgent) History(_ context.Context, limit int) ([]string, error) {

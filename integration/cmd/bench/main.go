@@ -45,13 +45,14 @@ func main() {
 // runOnHost boots the nodes one after the other and prints a table for each.
 func runOnHost(ctx context.Context) error {
 	suite := flag.String("suite", "", "only this suite (bookworm or trixie); default both")
+	only := flag.String("only", "", "only this measurement: idle, empty, callback, callbacks, units, generator, start")
 	flag.Parse()
 	suites := lab.Suites()
 	if *suite != "" {
 		suites = []string{*suite}
 	}
 	for _, name := range suites {
-		figures, err := benchSuite(ctx, name)
+		figures, err := benchSuite(ctx, name, *only)
 		printTable(os.Stdout, name, figures)
 		if err != nil {
 			return fmt.Errorf("suite %s: %w", name, err)
@@ -61,25 +62,26 @@ func runOnHost(ctx context.Context) error {
 	return nil
 }
 
-func benchSuite(ctx context.Context, suite string) (figures []figure, err error) {
+func benchSuite(ctx context.Context, suite, only string) (figures []figure, err error) {
 	host := &hostTB{name: "bench-" + suite}
 	defer host.finish(&err)
 	program := lab.BuildProgram(host, "./integration/cmd/bench")
 	node := lab.New(host).Node(host, lab.NodeConfig{Name: "bench", Suite: suite})
 	node.Install(host)
 	node.WriteFile(host, "/etc/cssc/cssc.toml", benchConfig)
+	node.WriteFile(host, "/etc/dbus-1/system.d/bench.conf", benchPolicy)
 	node.Copy(host, program, "/usr/local/bin/bench")
 	for path, text := range benchUnits() {
 		node.WriteFile(host, path, text)
 	}
 	node.Boot(host)
 
-	return measure(ctx, node)
+	return measure(ctx, node, only)
 }
 
 // measure runs the program in the node and collects what it prints.
-func measure(ctx context.Context, node *lab.Node) ([]figure, error) {
-	process := node.Command(ctx, 0, "/usr/local/bin/bench", "node")
+func measure(ctx context.Context, node *lab.Node, only string) ([]figure, error) {
+	process := node.Command(ctx, 0, "/usr/local/bin/bench", "node", only)
 	var complaints bytes.Buffer
 	process.Stderr = &complaints
 	pipe, err := process.StdoutPipe()

@@ -37,15 +37,38 @@ func runInNode(ctx context.Context) error {
 	if err = w.settle(ctx); err != nil {
 		return fmt.Errorf("wait for the agent: %w", err)
 	}
-	for _, bench := range []func(context.Context) error{
-		w.benchIdle, w.benchEmpty, w.benchCallback, w.benchManyCallbacks, w.benchUnits, w.benchGenerator, w.benchStart,
-	} {
-		if err = bench(ctx); err != nil {
-			return err
+	only := ""
+	if len(os.Args) > 2 {
+		only = os.Args[2]
+	}
+	for _, bench := range w.benches() {
+		if only != "" && only != bench.name {
+			continue
+		}
+		if err = bench.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", bench.name, err)
 		}
 	}
 
 	return nil
+}
+
+// bench is one of the measurements; its name is what --only takes.
+type bench struct {
+	name string
+	run  func(context.Context) error
+}
+
+func (w *worker) benches() []bench {
+	return []bench{
+		{"idle", w.benchIdle},
+		{"empty", w.benchEmpty},
+		{"callback", w.benchCallback},
+		{"callbacks", w.benchManyCallbacks},
+		{"units", w.benchUnits},
+		{"generator", w.benchGenerator},
+		{"start", w.benchStart},
+	}
 }
 
 func (w *worker) report(one figure) error { return w.out.Encode(one) }

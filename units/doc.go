@@ -50,5 +50,5 @@
 //
 // Fast tests run against a systemd1 of our own on a private bus (fake_test.go); the table
 // of what a level job tells is run against real ones in package integration
-// (units_*_test.go). Read classify_test.go and driver_test.go first.
+// (units_*_test.go). Read classify_test.go, driver_test.go and survive_test.go first.
 package units

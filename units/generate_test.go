@@ -94,7 +94,7 @@ func TestMembersOfHigherLevelsComeLater(t *testing.T) {
 	t.Parallel()
 	etc := "/etc/systemd/system/"
 	root := plant(t, map[string]string{
-		"a.service": "", "b.service": "", "real.service": "", "i@.service": "", "m.service": "", "off.service": "", "early.service": "", "r.service": "",
+		"a.service": "", "b.service": "", "real.service": "", "i@.service": "", "m.service": "", "k.service": "", "off.service": "", "early.service": "", "r.service": "",
 		"alias.service":                                 "-> real.service",
 		"cssc-init-3.target.wants/a.service":            "-> ../a.service",
 		etc + "cssc-init-5.target.wants/alias.service":  "-> /usr/lib/systemd/system/real.service",
@@ -103,6 +103,7 @@ func TestMembersOfHigherLevelsComeLater(t *testing.T) {
 		etc + "cssc-init-7.target.wants/off.service":    "-> /dev/null",
 		etc + "cssc-init-5.target.d/x.conf":             "[Unit]\nWants=b.service\n",
 		etc + "cssc-master-3.target.wants/m.service":    "-> ../m.service",
+		etc + "cssc-master-5.target.wants/k.service":    "-> ../k.service",
 		etc + "cssc-ready.target.wants/r.service":       "-> ../r.service",
 		// Wanted twice: the lower level is its own.
 		etc + "cssc-init-7.target.wants/a.service": "-> ../a.service",
@@ -110,13 +111,13 @@ func TestMembersOfHigherLevelsComeLater(t *testing.T) {
 	})
 	got := Generate(defaultLadders(), Scan(root))
 	for unit, want := range map[string]string{
-		"cssc-init-0.target":   "m.service a.service b.service real.service i@x.service r.service",
-		"cssc-init-1.target":   "a.service b.service real.service i@x.service r.service",
-		"cssc-init-3.target":   "b.service real.service i@x.service r.service",
-		"cssc-init-5.target":   "i@x.service r.service",
+		"cssc-init-0.target":   "m.service a.service b.service real.service i@x.service r.service k.service",
+		"cssc-init-1.target":   "a.service b.service real.service i@x.service r.service k.service",
+		"cssc-init-3.target":   "b.service real.service i@x.service r.service k.service",
+		"cssc-init-5.target":   "i@x.service r.service k.service",
 		"cssc-init-7.target":   "r.service",
 		"cssc-ready.target":    "",
-		"cssc-master-2.target": "", // it comes after init-1, to which m.service belongs
+		"cssc-master-2.target": "k.service", // it comes after init-1, to which m.service belongs
 		"cssc-shut-0.target":   "",
 	} {
 		if got := strings.Join(names(got.Files[unit], "Before"), " "); got != want {

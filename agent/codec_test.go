@@ -49,8 +49,8 @@ func filled(t *testing.T, value reflect.Value, depth int) {
 	case reflect.Uint64:
 		value.SetUint(1<<48 + 1)
 	case reflect.Struct:
-		for i := range value.NumField() {
-			filled(t, value.Field(i), depth+1)
+		for _, field := range value.Fields() {
+			filled(t, field, depth+1)
 		}
 	case reflect.Slice:
 		element := reflect.New(value.Type().Elem()).Elem()
@@ -128,7 +128,8 @@ func TestCodecKnowsEveryEvent(t *testing.T) {
 func TestWhatTheLogCannotCarryIsRefused(t *testing.T) {
 	c := newCodec()
 	for _, event := range []levels.Event{
-		levels.RetryRequested{}, levels.SkipRequested{Sequence: 99},
+		levels.RetryRequested{},
+		levels.SkipRequested{Sequence: 99},
 		levels.Registered{Registration: levels.Registration{Component: "a", Position: levels.Position{Sequence: levels.Init, Level: 1000}}},
 		levels.Registered{Registration: levels.Registration{Component: "a"}},
 	} {

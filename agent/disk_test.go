@@ -54,7 +54,9 @@ func TestFullRunAtTheStart(t *testing.T) {
 			w.t.Errorf("problems = %q, want one", status.Problems)
 		}
 		r.stop()
-		<-r.result
+		if err := <-r.result; err != nil {
+			w.t.Fatal(err)
+		}
 		w.fail.boot = false
 		r = w.launch()
 		w.untilUp()
@@ -99,7 +101,9 @@ func TestDamagedFilesAreReported(t *testing.T) {
 			if name == "run/events.log" { // a kill leaves events in it, a planned stop does not
 				w.killAt = w.appends + 1
 				r.agent.ClientVanished(":1.78")
-				<-r.result
+				if err, ended := <-r.result; ended {
+					t.Fatalf("Run = %v, want it killed", err)
+				}
 				w.killAt = 0
 			} else {
 				r.end()

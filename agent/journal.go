@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,10 @@ func (h *JournalHandler) Enabled(_ context.Context, level slog.Level) bool {
 // WithAttrs returns a handler that adds attrs to each entry.
 func (h *JournalHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	next := *h
-	next.attrs = append(append([]slog.Attr{}, h.attrs...), attrs...)
+	next.attrs = slices.Clone(h.attrs)
+	for _, attr := range attrs { // groups opened later are not theirs
+		next.attrs = append(next.attrs, slog.Attr{Key: h.group + attr.Key, Value: attr.Value})
+	}
 
 	return &next
 }
@@ -59,26 +63,26 @@ func (h *JournalHandler) Handle(_ context.Context, record slog.Record) error {
 	var text strings.Builder
 	text.WriteString(record.Message)
 	separator := ": "
-	add := func(attr slog.Attr) bool {
+	add := func(attr slog.Attr, group string) {
 		value := attr.Value.Resolve().String()
-		if attr.Key == messageIDKey {
+		switch {
+		case value == "":
+		case attr.Key == messageIDKey:
 			fields["MESSAGE_ID"] = value
-
-			return true
+		default:
+			fields["CSSC_"+fieldName(group+attr.Key)] = value
+			text.WriteString(separator + group + attr.Key + "=" + quoteWhenNeeded(value))
+			separator = " "
 		}
-		if value == "" {
-			return true
-		}
-		fields["CSSC_"+fieldName(h.group+attr.Key)] = value
-		text.WriteString(separator + attr.Key + "=" + quoteWhenNeeded(value))
-		separator = " "
-
-		return true
 	}
 	for _, attr := range h.attrs {
-		add(attr)
+		add(attr, "")
 	}
-	record.Attrs(add)
+	record.Attrs(func(attr slog.Attr) bool {
+		add(attr, h.group)
+
+		return true
+	})
 
 	return h.send(priority(record.Level), text.String(), fields)
 }

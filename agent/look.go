@@ -36,11 +36,11 @@ func (l *loop) look() {
 	found := sight{first: !l.open}
 	l.looks++
 	if found.first {
-		found.clients = clients(l.machine)
+		found.clients = l.machine.Clients()
 	}
 	var expected []levels.Target
 	if l.view.Run == nil && l.view.State == levels.StateUp {
-		expected = standing(l.machine)
+		expected = l.machine.Standing()
 	}
 	ports, digest := l.ports, l.options.Digest
 	inhibit := !l.released && !l.announced

@@ -120,6 +120,7 @@ type loop struct {
 	lookNow  bool
 	resyncAt levels.Instant
 	wantSync bool
+	syncAt   levels.Instant // not before
 
 	pingAt levels.Instant
 	status string // the STATUS= told last
@@ -322,7 +323,7 @@ func (l *loop) stepped(ctx context.Context, next pending, result levels.Result) 
 		l.asked(ctx, event, next.origin, result.Err)
 	case levels.SyncRequested:
 		if next.origin == fromSync {
-			l.wantSync = result.Err != nil
+			l.wantSync, l.syncAt = result.Err != nil, l.ports.Clock().Add(resyncBusy)
 		}
 	}
 }
@@ -379,6 +380,7 @@ func (l *loop) rearm(now levels.Instant) {
 	consider(l.resyncAt, l.connected && !l.looking)
 	consider(l.retryAt, l.behind || l.unsaved)
 	consider(l.cutAt, l.announced && !l.released)
+	consider(l.syncAt, l.syncDue())
 	consider(l.shownAt.Add(publishPause), l.stale.Load())
 	l.timer.Reset(max(0, next.Sub(now)))
 }

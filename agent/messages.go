@@ -55,7 +55,7 @@ type messageText struct {
 func (k messageKind) describe() messageText {
 	info, warn, alarm := slog.LevelInfo, slog.LevelWarn, slog.LevelError
 	table := [messageCount]messageText{
-		msgUnknown:           {"00000000000000000000000000000000", info, "message without a kind"},
+		msgUnknown:           {"", info, "message without a kind"},
 		msgAgentStarted:      {"0b51b1f4f0de4d8bb0ac7a7d3cfd0a11", info, "agent started"},
 		msgAgentResumed:      {"c6a3a1f5f1e8475d9e4f6a1f2d6ad3b2", info, "agent resumed where it was"},
 		msgAgentStopping:     {"7d2f0a4c60a54f0d8a8e2d3b41d2c9e3", info, "agent stops, services go on"},

@@ -157,6 +157,10 @@ func (l *loop) conclude(action levels.Action) {
 		})
 	case levels.LeaveCluster:
 		l.leave(action)
+	case levels.TellOperationStarted:
+		if action.Operation.Kind == levels.OperationStart {
+			l.hearing = false // the machine has forgotten its role, and is told again
+		}
 	default:
 	}
 }

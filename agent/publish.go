@@ -141,8 +141,13 @@ func (l *loop) follow(ctx context.Context, now levels.Instant) {
 	l.tidy(ctx, now, quiet)
 	l.tellCluster()
 	l.followShutdown(ctx)
-	if quiet && l.wantSync && l.open && l.view.State == levels.StateUp {
+	if l.syncDue() && len(l.queue) == 0 && now >= l.syncAt {
 		l.wantSync = false
 		l.pushFrom(fromSync, levels.SyncRequested{})
 	}
+}
+
+// syncDue says that members came since the last sync and nothing is in its way.
+func (l *loop) syncDue() bool {
+	return l.wantSync && l.open && l.view.Run == nil && l.view.State == levels.StateUp
 }

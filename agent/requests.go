@@ -44,7 +44,7 @@ func (a *Agent) SubscribeCancellation(ctx context.Context, client levels.ClientI
 func (a *Agent) Operation(ctx context.Context, operation levels.OperationRequested) (levels.OperationID, []string, error) {
 	bypass := operation.Kind == levels.OperationShutdown && !operation.DryRun && a.stopping(ctx)
 	if bypass {
-		operation.Force, operation.Reason = true, "the system is stopping already: "+operation.Reason
+		operation.CallbacksOnly = true
 	}
 	result, err := a.ask(ctx, request{event: operation, bypass: bypass})
 

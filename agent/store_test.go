@@ -14,12 +14,12 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 )
 
-func testStore(t testing.TB, dir string) *FileStore {
-	t.Helper()
+func testStore(tb testing.TB, dir string) *FileStore {
+	tb.Helper()
 	s := NewFileStore(StoreOptions{RunDir: filepath.Join(dir, "run"), StateDir: filepath.Join(dir, "var"), Incarnation: "boot-1", HistoryRuns: 5})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
+			tb.Errorf("close: %v", err)
 		}
 	})
 
@@ -27,23 +27,23 @@ func testStore(t testing.TB, dir string) *FileStore {
 }
 
 // savedBoot writes a snapshot and three events, and returns what loads.
-func savedBoot(t testing.TB, dir string) *BootState {
-	t.Helper()
-	s := testStore(t, dir)
+func savedBoot(tb testing.TB, dir string) *BootState {
+	tb.Helper()
+	s := testStore(tb, dir)
 	machine := levels.New(levels.Start{Config: levels.DefaultConfig("n1"), FirstTag: 7, FirstRun: 1, Qualified: true})
 	saved := machine.Save()
 	if err := s.Snapshot(&BootState{Incarnation: "boot-1", Serial: 10, Machine: &saved}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for serial := uint64(11); serial <= 13; serial++ {
 		event := levels.ClientVanished{Client: levels.ClientID(fmt.Sprintf(":1.%d", serial))}
 		if err := s.Append([]StampedEvent{{Serial: serial, Now: levels.Instant(serial), Event: event}}); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
-	boot, err := testStore(t, dir).LoadBoot()
+	boot, err := testStore(tb, dir).LoadBoot()
 	if err != nil || len(boot.Events) != 3 || boot.Serial != 10 || boot.Machine == nil || boot.Torn {
-		t.Fatalf("LoadBoot = %+v, %v; want serial 10 and three events", boot, err)
+		tb.Fatalf("LoadBoot = %+v, %v; want serial 10 and three events", boot, err)
 	}
 
 	return boot

@@ -95,3 +95,12 @@ func scenarioEmpty() *report {
 
 	return status
 }
+
+// scenarioJoining is a node that has not found its master yet.
+func scenarioJoining() *report {
+	status := scenarioEmpty()
+	status.State, status.Role, status.Master, status.Ready, status.ReachedAny = levels.StateJoining, levels.RoleSpare, "", false, false
+	status.Nodes[0].State = levels.StateJoining
+
+	return status
+}

@@ -145,7 +145,7 @@ func scriptAgent(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	switch args[0] {
 	case "start":
-		scenarios := map[string]func() *report{"up": scenarioUp, "held": scenarioHeld, "trouble": scenarioTrouble, "empty": scenarioEmpty}
+		scenarios := map[string]func() *report{"up": scenarioUp, "held": scenarioHeld, "trouble": scenarioTrouble, "empty": scenarioEmpty, "joining": scenarioJoining}
 		address, err := s.startBus(ts.MkAbs("."))
 		ts.Check(err)
 		ts.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)

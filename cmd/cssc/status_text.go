@@ -139,6 +139,8 @@ func nodeWhy(node levels.NodeView, status *report) string {
 		return run.Phase.String() + ": " + run.Reason
 	case node.Self && run != nil:
 		return run.Phase.String() + ", " + run.Cause
+	case node.Self && status.Syncing:
+		return "starts what is missing at levels that are reached"
 	case node.Self && node.State == levels.StateDown:
 		return "out of the cluster, back with: cssc start"
 	case node.Self && node.State == levels.StateJoining:

@@ -252,3 +252,20 @@ func TestForeignTextCannotSteerTheTerminal(t *testing.T) {
 		t.Errorf("control characters reach the terminal: %q", shown)
 	}
 }
+
+// TestDumbTerminalGetsLinesThatStay follows a shutdown where the cursor cannot move.
+func TestDumbTerminalGetsLinesThatStay(t *testing.T) {
+	t.Parallel()
+	r := onTerminal(t, scenarioUp(), []string{"TERM=dumb"}, "shutdown", "--yes", "--noboot")
+	r.step()
+	r.sees(`shut begins`)
+	r.step()
+	r.sees(`naming failed`)
+	for range 3 {
+		r.step()
+	}
+	r.exits(exitOK)
+	if bytes.ContainsRune([]byte(r.shown()), '\x1b') {
+		t.Errorf("escape sequences on a dumb terminal: %q", r.shown())
+	}
+}

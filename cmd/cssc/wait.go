@@ -57,7 +57,7 @@ func settled(status *report) bool {
 		return status.Run.Phase == levels.PhaseHeld
 	}
 
-	return status.State == levels.StateUp || status.State == levels.StateDown
+	return !status.Syncing && (status.State == levels.StateUp || status.State == levels.StateDown)
 }
 
 // passing says that an unanswered question is worth asking again: the agent is not

@@ -274,7 +274,7 @@ func TestNothingBeginsWhileTheSystemGoesDown(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t
 		w.want("init-0", "a.service")
-		w.preparing = true
+		w.set(func() { w.preparing = true })
 		r := w.launch()
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
@@ -282,7 +282,7 @@ func TestNothingBeginsWhileTheSystemGoesDown(t *testing.T) {
 		if w.seen() != "" || status.State != levels.StateJoining || len(status.Problems) != 1 {
 			t.Errorf("saw %q, state %s, problems %q; want nothing, joining and the reason", w.seen(), status.State, status.Problems)
 		}
-		w.preparing = false // somebody cancelled the shutdown
+		w.set(func() { w.preparing = false }) // somebody cancelled the shutdown
 		w.untilUp()
 		r.end()
 	})

@@ -36,7 +36,7 @@ func story(w *world) {
 	ask(levels.OperationRequested{Kind: levels.OperationStart, By: "uid 0"})
 	w.until("up again", func(s *Status) bool { return s.State == levels.StateUp && s.Run == nil && s.Term > term })
 	ask(levels.OperationRequested{Kind: levels.OperationShutdown, Mode: levels.ModeReboot, By: "uid 0"})
-	w.until("the ending", func(*Status) bool { return len(w.endings) > 0 })
+	w.until("the ending", func(*Status) bool { return strings.Contains(w.seen(), "end reboot") })
 }
 
 // supervise starts the agent again whenever it was killed, as systemd does, until
@@ -102,7 +102,7 @@ func TestKillAtEveryWrite(t *testing.T) {
 		t.Run(fmt.Sprintf("write %d soon %v", k/2+1, k%2 == 1), func(t *testing.T) {
 			bubble(t, func(w *world) {
 				t := w.t
-				w.killAt, w.killSoon = k/2+1, k%2 == 1
+				w.set(func() { w.killAt, w.killSoon = k/2+1, k%2 == 1 })
 				r := prepare(w)
 				done, kills := make(chan struct{}), make(chan int)
 				go func() { kills <- supervise(w, r, done) }()

@@ -18,7 +18,7 @@ func TestFullRunRefusesAndRecovers(t *testing.T) {
 		r := w.launch()
 		w.register(":1.5", &component{name: "naming"}, "shut:1")
 		w.untilUp()
-		w.fail.boot = true
+		w.set(func() { w.fail.boot = true })
 		_, err := r.agent.Register(t.Context(), levels.Registration{Component: "late", Client: ":1.6", Position: at("shut:1")})
 		if !errors.Is(err, levels.ErrTryAgain) || !strings.Contains(err.Error(), "make room in /run") {
 			t.Errorf("Register on a full disk = %v, want ErrTryAgain and what to do", err)
@@ -29,7 +29,7 @@ func TestFullRunRefusesAndRecovers(t *testing.T) {
 			t.Errorf("problems = %q", status.Problems)
 		}
 		time.Sleep(10 * time.Second)
-		w.fail.boot = false
+		w.set(func() { w.fail.boot = false })
 		w.until("no problem", func(s *Status) bool { return len(s.Problems) == 0 })
 		w.register(":1.6", &component{name: "late"}, "shut:1")
 		r.end()
@@ -47,7 +47,7 @@ func TestFullRunRefusesAndRecovers(t *testing.T) {
 func TestFullRunAtTheStart(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.want("init-1", "a.service")
-		w.fail.boot = true
+		w.set(func() { w.fail.boot = true })
 		r := w.launch()
 		status := w.untilUp()
 		if len(status.Problems) != 1 || !strings.Contains(status.Problems[0], "would forget") {
@@ -57,7 +57,7 @@ func TestFullRunAtTheStart(t *testing.T) {
 		if err := <-r.result; err != nil {
 			w.t.Fatal(err)
 		}
-		w.fail.boot = false
+		w.set(func() { w.fail.boot = false })
 		r = w.launch()
 		w.untilUp()
 		if got := w.seen(); got != "start a.service" {
@@ -72,13 +72,13 @@ func TestFullRunAtTheStart(t *testing.T) {
 func TestReadOnlyVar(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t
-		w.fail.durable = true
+		w.set(func() { w.fail.durable = true })
 		r := w.launch()
 		status := w.untilUp()
 		if len(status.Problems) != 1 || !strings.Contains(status.Problems[0], "/var/lib/cssc") || status.Role != levels.RoleMaster {
 			t.Errorf("role %s, problems %q; want a master with one problem", status.Role, status.Problems)
 		}
-		w.fail.durable = false
+		w.set(func() { w.fail.durable = false })
 		w.until("no problem", func(s *Status) bool { return len(s.Problems) == 0 })
 		if durable, err := w.newStore().LoadDurable(); err != nil || durable.Term != 1 {
 			t.Errorf("durable = %+v, %v; want term 1", durable, err)
@@ -99,12 +99,12 @@ func TestDamagedFilesAreReported(t *testing.T) {
 			r.agent.ClientVanished(":1.77")
 			time.Sleep(time.Second)
 			if name == "run/events.log" { // a kill leaves events in it, a planned stop does not
-				w.killAt = w.appends + 1
+				w.set(func() { w.killAt = w.appends + 1 })
 				r.agent.ClientVanished(":1.78")
 				if err, ended := <-r.result; ended {
 					t.Fatalf("Run = %v, want it killed", err)
 				}
-				w.killAt = 0
+				w.set(func() { w.killAt = 0 })
 			} else {
 				r.end()
 			}
@@ -144,16 +144,16 @@ func TestNewerStateStopsTheStart(t *testing.T) {
 // agent; in the middle of one the node goes on with the one before. Method: both.
 func TestBadConfigurationAtTheStart(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.badFile = errors.New("cssc.toml:3:1: unknown key")
+		w.set(func() { w.badFile = errors.New("cssc.toml:3:1: unknown key") })
 		r := w.launch()
 		if err := <-r.result; err == nil || !strings.Contains(err.Error(), "cssc.toml:3:1") {
 			w.t.Errorf("Run = %v, want the place of the mistake", err)
 		}
-		w.badFile = nil
+		w.set(func() { w.badFile = nil })
 		r = w.launch()
 		w.untilUp()
 		r.end()
-		w.badFile = errors.New("cssc.toml:3:1: unknown key")
+		w.set(func() { w.badFile = errors.New("cssc.toml:3:1: unknown key") })
 		r = w.launch()
 		status := w.until("up with a problem", func(s *Status) bool { return s.State == levels.StateUp && len(s.Problems) > 0 })
 		if !strings.Contains(status.Problems[0], "cssc.toml:3:1") || status.Term != 1 {

@@ -106,6 +106,13 @@ func (w *world) close() {
 
 func (w *world) now() levels.Instant { return levels.Instant(time.Since(w.started)) + 1 }
 
+// set changes the world while the agent runs.
+func (w *world) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
 // want adds a member to a target before the agent starts.
 func (w *world) want(target, unit string) {
 	parsed, err := levels.ParseTarget(target)
@@ -140,24 +147,28 @@ func (w *world) newStore() *store {
 var errFull = errors.New("no space left on device")
 
 func (s *store) Append(events []StampedEvent) error {
+	s.w.mu.Lock()
 	if s.w.fail.boot {
+		s.w.mu.Unlock()
+
 		return errFull
 	}
 	s.w.appends++
-	doomed := s.w.killAt != 0 && s.w.appends == s.w.killAt
-	if doomed && s.w.killSoon {
-		runtime.Goexit()
+	doomed, soon := s.w.killAt != 0 && s.w.appends == s.w.killAt, s.w.killSoon
+	s.w.mu.Unlock()
+	if doomed && soon {
+		runtime.Goexit() // kill -9: nothing after this instruction happens
 	}
 	err := s.FileStore.Append(events)
 	if doomed {
-		runtime.Goexit() // kill -9: nothing after this instruction happens
+		runtime.Goexit()
 	}
 
 	return err
 }
 
 func (s *store) Snapshot(state *BootState) error {
-	if s.w.fail.boot {
+	if s.failing().boot {
 		return errFull
 	}
 
@@ -165,11 +176,18 @@ func (s *store) Snapshot(state *BootState) error {
 }
 
 func (s *store) SaveDurable(state *DurableState) error {
-	if s.w.fail.durable {
+	if s.failing().durable {
 		return errFull
 	}
 
 	return s.FileStore.SaveDurable(state)
+}
+
+func (s *store) failing() diskFailure {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+
+	return s.w.fail
 }
 
 // launch starts the agent anew on what the disk holds.

@@ -25,6 +25,8 @@ const (
 	// A rest: publishPause is how long a status stays before the next one replaces it,
 	// unless somebody asks. A storm of answers is published two hundred times a second.
 	publishPause = 5 * time.Millisecond
+	// As long, statusPause is how long the line of "systemctl status" stays.
+	statusPause = 200 * time.Millisecond
 	// A look: lookTimeout bounds one look at systemd, logind and the bus.
 	lookTimeout = 15 * time.Second
 	// A question: askTimeout bounds what one of them may take of it.
@@ -123,8 +125,10 @@ type loop struct {
 	syncAt   levels.Instant // not before
 
 	pingAt levels.Instant
-	status string // the STATUS= told last
-	timer  *time.Timer
+	// The STATUS= told last and when, and the one to be told.
+	status, wantStatus string
+	statusAt           levels.Instant
+	timer              *time.Timer
 
 	leaving
 }
@@ -360,6 +364,7 @@ func (l *loop) due(ctx context.Context, now levels.Instant) error {
 		l.retry(ctx, now)
 	}
 	l.deadline(ctx, now)
+	l.sayStatus(now)
 	if l.wake != 0 && now >= l.wake {
 		l.push(levels.Ticked{})
 	}
@@ -382,6 +387,7 @@ func (l *loop) rearm(now levels.Instant) {
 	consider(l.cutAt, l.announced && !l.released)
 	consider(l.syncAt, l.syncDue())
 	consider(l.shownAt.Add(publishPause), l.stale.Load())
+	consider(l.statusAt.Add(statusPause), l.wantStatus != l.status)
 	l.timer.Reset(max(0, next.Sub(now)))
 }
 

@@ -47,10 +47,18 @@ func (l *loop) publish(ctx context.Context, now levels.Instant) {
 	}
 	l.Agent.status.Store(next)
 	l.ports.Bus.Publish(next, notices)
-	if text := statusLine(next); text != l.status {
-		l.status = text
-		l.notify("STATUS=" + text)
+	l.wantStatus = statusLine(next)
+	l.sayStatus(now)
+}
+
+// sayStatus brings the status line to systemd, which tells the whole bus of each:
+// at once after a rest, else when the rest is over.
+func (l *loop) sayStatus(now levels.Instant) {
+	if l.wantStatus == l.status || l.status != "" && now < l.statusAt.Add(statusPause) {
+		return
 	}
+	l.status, l.statusAt = l.wantStatus, now
+	l.notify("STATUS=" + l.status)
 }
 
 // sameStatus leaves the remaining lease out: it changes all the time and is

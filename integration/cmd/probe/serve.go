@@ -74,6 +74,12 @@ func serve(ctx context.Context, file, component string, places []string) error {
 			return err
 		}
 	}
+	err = c.retry(ctx, func(ctx context.Context) error {
+		return c.agent().CallWithContext(ctx, manager+".SubscribeCancellation", 0, uint64(0)).Err
+	})
+	if err != nil {
+		return err
+	}
 	c.note("registered")
 	if _, err = daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		return err
@@ -115,7 +121,7 @@ func (c *client) take(ctx context.Context, signal *dbus.Signal) {
 		}
 		c.accept(ctx, call{tag, place(sequence, level), info})
 	case manager + ".SequenceCanceled":
-		c.note("canceled", fmt.Sprint(signal.Body...))
+		c.note(append([]any{"canceled"}, signal.Body...)...)
 	case "org.freedesktop.DBus.NameOwnerChanged":
 		if owner, ok := signal.Body[2].(string); ok && owner != "" {
 			go c.resync(ctx)

@@ -1,0 +1,79 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/cssc-ha/cssc/integration/lab"
+)
+
+// fill boots a node with a small file system under folder and fills it up.
+func (n *stage) fill(folder string) {
+	n.t.Helper()
+	n.WriteFile(n.t, "/etc/fstab", "tmpfs "+folder+" tmpfs size=256k,mode=0755,x-systemd.before=cssc-agent.service 0 0\n")
+	n.member("a1", "cssc-init-1.target")
+	n.member("a2", "cssc-init-2.target")
+	n.bootUp()
+	n.forget()
+	n.Run(n.t, "sh", "-c", "head -c 1M /dev/zero >"+folder+"/fill || :")
+}
+
+// TestFullVarIsSaidAndEverythingGoesOn: what must outlive the boot cannot be written; the
+// services stop and start in order all the same, and the trouble is told until it is over.
+func TestFullVarIsSaidAndEverythingGoesOn(t *testing.T) {
+	t.Parallel()
+	onEachSuite(t, func(t *testing.T, n *stage) {
+		n.fill("/var/lib/cssc")
+		n.Run(t, "cssc", "shutdown", "--noboot", "--yes")
+		n.await("State", "down")
+		n.inOrder(group("a2 stop"), group("a1 stopping"), group("a1 stop"))
+		if problems, err := n.property("Problems"); err != nil || !strings.Contains(problems, "/var") {
+			t.Errorf("property Problems with a full /var: got %q (%v), want it said", problems, err)
+		}
+		n.Run(t, "rm", "/var/lib/cssc/fill")
+		n.forget()
+		n.Run(t, "cssc", "start")
+		n.await("State", "up")
+		n.inOrder(group("a1 start"), group("a2 start"))
+		n.await("Problems", "0")
+	})
+}
+
+// TestFullRunRefusesWhatItCouldNotRemember: nothing new is begun that a restart would
+// forget, and the refusal says what to do; what runs stays; with room again all is well.
+func TestFullRunRefusesWhatItCouldNotRemember(t *testing.T) {
+	t.Parallel()
+	onEachSuite(t, func(t *testing.T, n *stage) {
+		n.fill("/run/cssc")
+		lab.Eventually(t, upLimit, "a refusal", func() error {
+			output, code, err := n.Try("sh", "-c", "cssc lock --force --yes && cssc unlock")
+			if err == nil && code == 4 && strings.Contains(output, "no space left") && strings.Contains(output, "make room") {
+				return nil
+			}
+
+			return errors.Join(errors.New(output), err)
+		})
+		if state, err := n.property("State"); err != nil || state != "up" {
+			t.Errorf("property State with a full /run: got %q (%v), want up", state, err)
+		}
+		if story := n.told(); len(story) != 0 {
+			t.Errorf("a full /run made a story: %q", story)
+		}
+		n.Run(t, "rm", "/run/cssc/fill")
+		lab.Eventually(t, upLimit, "a request to be taken with room again", func() error {
+			output, code, err := n.Try("sh", "-c", "cssc lock --force --yes; cssc unlock")
+			if err == nil && code != 0 && !strings.Contains(output, "qualified already") {
+				err = errors.New(output)
+			}
+
+			return err
+		})
+		n.await("Problems", "0")
+		n.Run(t, "cssc", "shutdown", "--noboot", "--yes")
+		n.await("State", "down")
+		n.inOrder(group("a2 stop"), group("a1 stopping"), group("a1 stop"))
+	})
+}

@@ -254,9 +254,16 @@ func (f *fakeAgent) Skip(_ context.Context, s levels.Sequence) error { return f.
 
 func (f *fakeAgent) Abort(_ context.Context, s levels.Sequence) error { return f.resolve("abort", s) }
 
-func (f *fakeAgent) Sync(context.Context) error { return f.refuse }
+func (f *fakeAgent) refusal() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 
-func (f *fakeAgent) Reload(context.Context) error { return f.refuse }
+	return f.refuse
+}
+
+func (f *fakeAgent) Sync(context.Context) error { return f.refusal() }
+
+func (f *fakeAgent) Reload(context.Context) error { return f.refusal() }
 
 func (f *fakeAgent) ClientVanished(levels.ClientID) {}
 func (f *fakeAgent) Fresh(context.Context)          {}

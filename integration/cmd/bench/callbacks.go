@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -147,7 +148,10 @@ type bare struct {
 type bareMethods struct{ done chan uint64 }
 
 // Done takes the answer to one signal.
-func (m bareMethods) Done(tag uint64, _ int32, _ string) *dbus.Error {
+func (m bareMethods) Done(tag uint64, _ int32, message string) *dbus.Error {
+	if message != "" {
+		return dbus.MakeFailedError(errors.New(message))
+	}
 	m.done <- tag
 
 	return nil

@@ -6,10 +6,10 @@ import (
 )
 
 const (
-	// benchLevels × benchWidth units, on levels 0…benchLevels-1; the other levels are empty.
+	// The units: benchLevels × benchWidth, on levels 0…benchLevels-1; the other levels are empty.
 	benchLevels = 10
 	benchWidth  = 10
-	// allLevels counts the levels of init: 0…98, then last.
+	// All of init: allLevels counts the levels of init: 0…98, then last.
 	allLevels = 100
 )
 

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 
 	"github.com/cssc-ha/cssc/integration/lab"
 )
@@ -131,8 +132,8 @@ func (h *hostTB) Fatalf(format string, args ...any) {
 // finish runs the cleanups and turns a Fatalf into an error.
 func (h *hostTB) finish(err *error) {
 	reason := recover()
-	for i := len(h.cleanups) - 1; i >= 0; i-- {
-		h.cleanups[i]()
+	for _, cleanup := range slices.Backward(h.cleanups) {
+		cleanup()
 	}
 	switch stopped, ours := reason.(fatal); {
 	case ours:

@@ -86,7 +86,7 @@ func (w *worker) settle(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w (last answer: %v, error %v)", ctx.Err(), status, err)
+			return fmt.Errorf("%w (last answer: %v): %w", ctx.Err(), status, err)
 		case <-ticker.C:
 		}
 	}

@@ -90,8 +90,9 @@ type loop struct {
 	durable     DurableState
 	unsaved     bool // durable differs from the disk
 	serial      uint64
-	since       int  // events since the snapshot
-	behind      bool // the boot log lacks events that were stepped
+	since       int   // events since the snapshot
+	behind      bool  // the boot log lacks events that were stepped
+	diskError   error // why it is behind
 	retryAt     levels.Instant
 
 	queue    []pending

@@ -64,8 +64,13 @@ func (l *loop) append(now levels.Instant, events []StampedEvent) error {
 		err = l.ports.Store.Append(events)
 	}
 	if err != nil {
-		l.behind, l.retryAt = true, max(l.retryAt, now.Add(retryPause))
 		// Refused requests leave no trace; the rest is in memory and in the next snapshot.
+		// Only the first failure sets the pause: requests that come faster must not extend it.
+		if !l.behind {
+			l.behind, l.retryAt = true, now.Add(retryPause)
+		}
+		l.diskError = err
+
 		return err
 	}
 	l.serial += uint64(len(events))
@@ -80,7 +85,7 @@ func (l *loop) catchUp(now levels.Instant) error {
 	case !l.behind:
 		return nil
 	case now < l.retryAt:
-		return fmt.Errorf("the boot state is not on disk: %s", l.problems["run"])
+		return l.diskError
 	}
 	l.retryAt = now.Add(retryPause)
 
@@ -91,7 +96,7 @@ func (l *loop) catchUp(now levels.Instant) error {
 func (l *loop) snapshot() error {
 	saved := l.machine.Save()
 	err := l.ports.Store.Snapshot(&BootState{Incarnation: l.incarnation, Serial: l.serial, Machine: &saved})
-	l.behind = err != nil
+	l.behind, l.diskError = err != nil, err
 	if err == nil {
 		l.since = 0
 		l.problems.clear("run")

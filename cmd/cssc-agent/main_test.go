@@ -190,7 +190,7 @@ func TestAgentServesAndRemembers(t *testing.T) {
 func TestUnusableConfigurations(t *testing.T) {
 	bus := privateBus(t)
 	for file, want := range map[string]string{
-		"[cluster]\nnmae = \"x\"\n": `cssc.toml:2:1: cluster.nmae: unknown key; did you mean "name"?`,
+		"[cluster]\nnames = \"x\"\n": `cssc.toml:2:1: cluster.names: unknown key; did you mean "name"?`,
 		"[local]\nnode = \"a\"\n[security]\ninsecure = true\n[[node]]\nname = \"a\"\naddress = \"x\"\n[[node]]\nname = \"b\"\naddress = \"y\"\n": "needs the membership monitor, not in this version",
 	} {
 		dir := t.TempDir()

@@ -44,18 +44,19 @@ func answerAll(tb testing.TB, machine *Machine) time.Duration {
 }
 
 // TestCostOfACrowd: handling one answer does not cost more because others are
-// open. The eightfold crowd may take a good deal more than eight times as long
+// open. The eightfold crowd may take three times eight times as long in one round
 // before this fails; a scan for each answer would make it sixty-four times.
 func TestCostOfACrowd(t *testing.T) {
-	small, large := time.Hour, time.Hour
-	for range 5 {
-		small = min(small, answerAll(t, crowd(t, 1000)))
-		large = min(large, answerAll(t, crowd(t, 8000)))
+	var small, large time.Duration
+	for range 20 { // a busy computer spoils some rounds, a scan all of them
+		small, large = answerAll(t, crowd(t, 1000)), answerAll(t, crowd(t, 8000))
+		if large < 24*small {
+			t.Logf("1000 answers in %v, 8000 in %v", small, large)
+
+			return
+		}
 	}
-	t.Logf("1000 answers in %v, 8000 in %v", small, large)
-	if large > 32*max(small, 100*time.Microsecond) {
-		t.Errorf("8000 answers took %v, 1000 took %v: not linear", large, small)
-	}
+	t.Errorf("8000 answers took %v, 1000 took %v: not linear", large, small)
 }
 
 // TestEmptyLevelsAreFree: a hundred levels with nothing in them are one step, no

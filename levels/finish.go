@@ -91,7 +91,7 @@ func (m *Machine) failed(run *RunState, reason string) {
 	case Shut, SequenceUnknown:
 	}
 	if op != nil {
-		m.finishOperation(ResultFailed, reason)
+		m.finishOperation(ResultFailed, reason+adviceFor(op))
 	}
 }
 
@@ -110,4 +110,13 @@ func (m *Machine) persist(qualified bool) {
 	}
 	m.s.Qualified, m.s.Persisted = qualified, true
 	m.emit(PersistQualified{Qualified: qualified})
+}
+
+// adviceFor tells an operator what to do about an operation that failed.
+func adviceFor(op *OperationState) string {
+	if op.Kind == OperationShutdown {
+		return "; put it right and ask again, or force the shutdown"
+	}
+
+	return "; put it right and ask again"
 }

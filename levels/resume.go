@@ -20,6 +20,8 @@ func (m *Machine) resume() {
 	}
 	run := m.s.Run
 	if run == nil {
+		m.resumePlain()
+
 		return
 	}
 	if run.WaitUntil != 0 {
@@ -49,6 +51,19 @@ func (m *Machine) resume() {
 		}
 	}
 	m.rewake()
+}
+
+// resumePlain starts the plain targets without members once more: nobody knows
+// whether the order, whose answer was not waited for, was carried out.
+func (m *Machine) resumePlain() {
+	if m.s.State != StateUp {
+		return
+	}
+	for _, target := range m.Standing() {
+		if target.Plain && len(m.members[target]) == 0 && !m.lost[target] {
+			m.startPlain(target)
+		}
+	}
 }
 
 func startAgain(work Work) StartUnits {

@@ -265,17 +265,20 @@ func (m *Machine) unitStops(ladder Ladder) []UnitStop {
 	}
 	indexOf := map[string]int{}
 	for name, unit := range unitOf {
-		index := lastShut[name]
-		if index < 0 {
-			index = ladder.Len() - 1
+		if m.targetByUnit[unit] > 0 || !stoppable(unit) {
+			continue
 		}
-		if m.targetByUnit[unit] == 0 && stoppable(unit) {
-			indexOf[unit] = max(indexOf[unit], index)
+		if known, seen := indexOf[unit]; !seen || lastShut[name] > known {
+			indexOf[unit] = lastShut[name]
 		}
 	}
 	var stops []UnitStop
 	for _, unit := range slices.Sorted(maps.Keys(indexOf)) {
-		stops = append(stops, UnitStop{Index: indexOf[unit], Unit: unit})
+		index := indexOf[unit]
+		if index < 0 { // none of its components has a shut level
+			index = ladder.Len() - 1
+		}
+		stops = append(stops, UnitStop{Index: index, Unit: unit})
 	}
 
 	return stops

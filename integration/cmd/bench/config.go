@@ -27,10 +27,7 @@ const benchPolicy = `<busconfig><policy user="root"><allow send_interface="org.c
 // ("ours", not enabled: the program enables them for its trial) and for systemd alone.
 func benchUnits() map[string]string {
 	const folder = "/etc/systemd/system/"
-	files := map[string]string{
-		// benchStart starts the agent more often than a start limit allows.
-		folder + "cssc-agent.service.d/bench.conf": "[Unit]\nStartLimitIntervalSec=0\n",
-	}
+	files := map[string]string{}
 	for level := range benchLevels {
 		var names []string
 		for i := range benchWidth {

@@ -48,14 +48,18 @@ func timed(ctx context.Context, argv ...string) (time.Duration, error) {
 	return time.Since(begin), err
 }
 
-// benchStart: the agent from exec to READY=1, beside a service that is ready at once.
+// benchStart: the agent from exec to READY=1, beside a service that is ready at once
+// in the same sandbox.
 func (w *worker) benchStart(ctx context.Context) error {
-	const plain = "/run/systemd/system/bench-notify.service"
-	text := "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\nExecStart=/usr/local/bin/bench node notify\n"
-	if err := os.WriteFile(plain, []byte(text), 0o600); err != nil {
+	text, err := os.ReadFile("/usr/lib/systemd/system/" + agentUnit)
+	if err != nil {
 		return err
 	}
-	if err := w.system.call(ctx, "Reload"); err != nil {
+	const plain = "/run/systemd/system/bench-notify.service"
+	if err = os.WriteFile(plain, []byte(emptyService(string(text))), 0o600); err != nil {
+		return err
+	}
+	if err = w.system.call(ctx, "Reload"); err != nil {
 		return err
 	}
 	const trials = 9
@@ -67,9 +71,24 @@ func (w *worker) benchStart(ctx context.Context) error {
 	}
 
 	return w.report(figure{
-		Name: "agent start to READY", Value: value, Reference: reference, Against: "a service ready at once",
+		Name: "agent start to READY", Value: value, Reference: reference, Against: "ready at once, same sandbox",
 		Unit: "ms", Goal: 50, Absolute: true, Trials: trials,
 	})
+}
+
+// emptyService is the agent's unit with another program in it.
+func emptyService(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		switch key, _, _ := strings.Cut(line, "="); key {
+		case "ExecStart":
+			lines[i] = "ExecStart=/usr/local/bin/bench node notify"
+		case "StateDirectory", "RuntimeDirectory":
+			lines[i] = key + "=bench"
+		}
+	}
+
+	return strings.Join(lines, "\n")
 }
 
 // restart returns the time from the start of the main process to the unit being active.

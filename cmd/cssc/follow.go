@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/cssc-ha/cssc/levels"
@@ -31,6 +32,9 @@ type follower struct {
 	broken error
 	// shut says that the shut sequence is behind the node.
 	shut bool
+	// over is the operation when it has ended; removed says that its last event is heard.
+	over    *levels.OperationView
+	removed bool
 }
 
 const (
@@ -65,6 +69,11 @@ func (f *follower) watch(ctx context.Context, events <-chan event) error {
 		if f.broken == nil {
 			if over, err := f.look(ctx); over || err != nil {
 				return err
+			}
+			if f.over != nil {
+				f.rest(events)
+
+				return f.ended(*f.over)
 			}
 		} else if f.app.now().Sub(f.lost) > grace {
 			return f.cut(ctx)
@@ -101,7 +110,9 @@ func (f *follower) look(ctx context.Context) (over bool, err error) {
 	operation := status.Operations[index]
 	f.node = string(operation.Node)
 	if operation.Result != levels.ResultRunning {
-		return true, f.ended(operation)
+		f.over = &operation
+
+		return false, nil
 	}
 	if run := status.Run; run != nil && run.Phase == levels.PhaseHeld {
 		return true, f.held(run)
@@ -130,8 +141,28 @@ func (f *follower) away(ctx context.Context, cause error) (over bool, err error)
 	return false, nil
 }
 
+// rest prints what is still on its way when the status tells of the end already.
+func (f *follower) rest(events <-chan event) {
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	for !f.removed {
+		select {
+		case happened, open := <-events:
+			if !open {
+				return
+			}
+			f.heard(happened)
+		case <-timer.C:
+			return
+		}
+	}
+}
+
 // heard prints what an event tells and the status no longer shows.
 func (f *follower) heard(happened event) {
+	if happened.Name == "OperationRemoved" && field(happened, "id") == strconv.FormatUint(uint64(f.id), 10) {
+		f.removed = true
+	}
 	if happened.Name == "SequenceFinished" && field(happened, "sequence") == levels.Shut.String() {
 		f.shut = true
 	}

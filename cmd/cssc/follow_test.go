@@ -107,13 +107,19 @@ func TestAnOperationThatTheAgentForgotIsNoSuccess(t *testing.T) {
 func TestFailedOperationIsAFailedCommand(t *testing.T) {
 	t.Parallel()
 	for _, result := range []levels.OperationResult{levels.ResultFailed, levels.ResultCanceled} {
-		port := &scriptedPort{events: make(chan event), answers: []func() (*report, error){func() (*report, error) {
+		port := &scriptedPort{answers: []func() (*report, error){func() (*report, error) {
 			status, err := running()
 			status.Operations[0].Result, status.Operations[0].Error = result, "naming failed at demote:0"
 
 			return status, err
 		}}}
-		code, _, complaints := followed(t, levels.ModeReboot, port, nil)
+		port.events = make(chan event, 2)
+		port.events <- event{Name: "SequenceFinished", Fields: map[string]any{"sequence": "demote", "outcome": "failed"}}
+		port.events <- event{Name: "OperationRemoved", Fields: map[string]any{"id": uint64(5)}}
+		code, out, complaints := followed(t, levels.ModeReboot, port, nil)
+		if !strings.Contains(out, "demote failed") {
+			t.Errorf("%s: what was on its way is not told: %q", result, out)
+		}
 		if code != exitFailed || !strings.Contains(complaints, result.String()+": naming failed at demote:0") {
 			t.Errorf("%s: exit status %d, want %d: %s", result, code, exitFailed, complaints)
 		}

@@ -41,7 +41,7 @@ func (c *call) client() levels.ClientID { return levels.ClientID(c.sender) }
 // come in storms do not.
 func (c *call) reads() bool {
 	switch c.member {
-	case "Done", "RegisterCallback", "UnregisterCallback", "SubscribeCancellation":
+	case "Done", "RegisterCallback", "UnregisterCallback", "SubscribeCancellation", "Ping", "GetMachineId":
 		return false
 	default:
 		return true

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -124,6 +125,9 @@ func TestInboxLimitsAndTurns(t *testing.T) {
 	}
 	b.vanish(":9.9")
 	b.vanish(":9.9")
+	if b.grant(b.peers[":9.9"], &call{sender: ":9.9"}, &plan{}) {
+		t.Error("a call of a client that is gone was granted")
+	}
 	b.close()
 	if _, _, open := b.next(); open {
 		t.Error("a closed inbox gives jobs")
@@ -131,6 +135,35 @@ func TestInboxLimitsAndTurns(t *testing.T) {
 	if err := b.put(&call{sender: ":1.0"}); err == nil {
 		t.Error("a closed inbox takes calls")
 	}
+}
+
+// A reply waits for room in a full outbox, and only so many replies wait there.
+func TestRepliesWaitForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox()
+		signal := &dbus.Message{Type: dbus.TypeSignal}
+		for range maxOutgoing {
+			if !o.put(signal) {
+				t.Fatal("no room")
+			}
+		}
+		if o.put(signal) {
+			t.Fatal("there is room beyond the limit")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		for range maxReplies + 1 {
+			go o.reply(ctx, &dbus.Message{Type: dbus.TypeMethodReply})
+		}
+		for range maxOutgoing {
+			<-o.messages
+		}
+		synctest.Wait()
+		if got := len(o.messages); got != maxReplies {
+			t.Errorf("%d replies wait, want %d", got, maxReplies)
+		}
+		cancel()
+		synctest.Wait()
+	})
 }
 
 // A call that is too large is dropped unread and refused; the connection lives.

@@ -132,7 +132,7 @@ func flagsOf(noboot bool) uint64 {
 
 // infoOf is the last argument of Callback.
 func infoOf(info levels.Info, cookie uint64, resume bool) map[string]dbus.Variant {
-	return map[string]dbus.Variant{
+	made := map[string]dbus.Variant{
 		"cookie":  dbus.MakeVariant(cookie),
 		"node":    dbus.MakeVariant(string(info.Node)),
 		"cluster": dbus.MakeVariant(info.Cluster),
@@ -141,6 +141,10 @@ func infoOf(info levels.Info, cookie uint64, resume bool) map[string]dbus.Varian
 		"term":    dbus.MakeVariant(uint64(info.Term)),
 		"master":  dbus.MakeVariant(string(info.Master)),
 		"vice":    dbus.MakeVariant(string(info.Vice)),
-		"resume":  dbus.MakeVariant(resume),
 	}
+	if resume {
+		made["resume"] = dbus.MakeVariant(true)
+	}
+
+	return made
 }

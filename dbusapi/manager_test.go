@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -214,6 +216,32 @@ func TestListsAndStatus(t *testing.T) {
 		"problems qualified quorate reached reached_any ready registrations role state term version vice"
 	if keys(top) != want {
 		t.Errorf("the status document has %s, want %s", keys(top), want)
+	}
+}
+
+// The table of errors has every sentinel of the machine and of this package that
+// can cross the bus.
+func TestTheTableOfErrorsIsTotal(t *testing.T) {
+	local := []string{"ErrNoBus", "ErrClosed", "ErrNotConnected", "ErrNameTaken"} // never sent
+	table, err := os.ReadFile("errors.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(string(table), "func errorNames()")
+	for file, prefix := range map[string]string{"../levels/errors.go": "levels.", "errors.go": ""} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(`(?m)^\t(Err\w+)\s+= errors.New`).FindAllStringSubmatch(string(source), -1)
+		if len(found) < 8 {
+			t.Fatalf("%s has only %d sentinels", file, len(found))
+		}
+		for _, match := range found {
+			if name := match[1]; !slices.Contains(local, name) && !strings.Contains(body, "{"+prefix+name+",") {
+				t.Errorf("%s%s has no D-Bus name", prefix, name)
+			}
+		}
 	}
 }
 

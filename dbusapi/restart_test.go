@@ -96,7 +96,16 @@ func TestAMissedInvocationIsFound(t *testing.T) {
 	if err := client.Done(limited(t), 77, nil); err != nil {
 		t.Fatal(err)
 	}
-	if len(calls) != 0 {
+	// Even after the answer it is not taken again.
+	if err := again.Invoke(levels.Invoke{Tag: 77, Registration: r, Position: r.Position, Resume: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Status(limited(t)); err != nil { // behind the signal
+		t.Fatal(err)
+	}
+	client.mu.Lock()
+	defer client.mu.Unlock()
+	if client.open[77] != nil || len(calls) != 0 {
 		t.Fatal("invoked twice")
 	}
 }
@@ -230,7 +239,7 @@ func TestInvocationsComeInOrderAndReplaceOlderOnes(t *testing.T) {
 func TestEventsTellOfTheAgentAndTheBus(t *testing.T) {
 	bus, server := start(t)
 	client := bus.client(t)
-	events, err := client.Events(limited(t))
+	events, err := client.Events(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

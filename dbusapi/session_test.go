@@ -37,8 +37,14 @@ func TestBeforeTheFirstPublishTheAnswerIsTryAgain(t *testing.T) {
 	if _, err := client.Status(limited(t)); !errors.Is(err, levels.ErrTryAgain) {
 		t.Errorf("status gave %v", err)
 	}
-	if _, name, _ := ask(t, bus.connect(t), RootPath, propertiesInterface+".GetAll", ManagerInterface); name != "" {
-		t.Errorf("properties gave %s", name)
+	conn := bus.connect(t)
+	for member, arguments := range map[string][]any{"GetAll": {ManagerInterface}, "Get": {ManagerInterface, "State"}} {
+		if _, name, _ := ask(t, conn, RootPath, propertiesInterface+"."+member, arguments...); name != errorPrefix+"TryAgain" {
+			t.Errorf("%s gave %q", member, name)
+		}
+	}
+	if _, name, _ := ask(t, conn, RootPath, introspectInterface+".Introspect"); name != "" {
+		t.Errorf("Introspect gave %s", name)
 	}
 	cancel()
 	if err := receive(t, "the end", ended); err != nil {

@@ -29,15 +29,6 @@ func newSnapshot(status *Status) *snapshot {
 	})}
 }
 
-// rootOrEmpty is the status, or that of an agent that is starting.
-func (s *snapshot) rootOrEmpty() *Status {
-	if s == nil {
-		return &Status{}
-	}
-
-	return s.Status
-}
-
 func (s *snapshot) nodeNames() []string {
 	names := make([]string, len(s.Nodes))
 	for index := range s.Nodes {

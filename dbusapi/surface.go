@@ -110,7 +110,7 @@ func (s *surface) object(path dbus.ObjectPath) (object, bool) {
 		return object{
 			iface:      ManagerInterface,
 			children:   func() []string { return []string{"node", "operation", "registration"} },
-			properties: func() []value { return readProperties(managerProperties(), now.rootOrEmpty()) },
+			properties: func() []value { return readProperties(managerProperties(), now.Status) },
 		}, true
 	case now == nil:
 		return object{}, false
@@ -166,6 +166,11 @@ func (s *surface) propertiesOf(c *call) ([]value, error) {
 	iface := c.body[0].(string)
 	switch {
 	case found.properties != nil && (iface == found.iface || iface == ""):
+		// An empty status would look like a node that is down.
+		if _, err := s.server.status(); err != nil {
+			return nil, err
+		}
+
 		return found.properties(), nil
 	case found.has(iface):
 		return nil, nil

@@ -31,8 +31,12 @@ build: ## build the programs into build/bin
 	@mkdir -p $(BUILD)/bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BUILD)/bin/ $(PROGRAMS:%=./cmd/%)
 
+# Only when missing, so that "make build" and then "sudo make install" needs no Go for root.
+$(BUILD)/bin/cssc-agent:
+	$(MAKE) build
+
 .PHONY: install
-install: build ## install into $(DESTDIR)$(PREFIX)
+install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs") made into $(DESTDIR)$(PREFIX)
 	@usr=$(DESTDIR)$(PREFIX); lib=$$usr/lib/systemd; \
 	install -D -m 0755 $(BUILD)/bin/cssc $$usr/bin/cssc; \
 	install -D -m 0755 $(BUILD)/bin/cssc-agent $$usr/sbin/cssc-agent; \

@@ -25,6 +25,9 @@ func TestFailedMemberHoldsInitUntilRetrySucceeds(t *testing.T) {
 		if status, _, err := n.Try("cssc", "status"); err != nil || !strings.Contains(status, "bad.service") || !strings.Contains(status, "retry") {
 			t.Errorf("cssc status while held: got\n%s\n(%v) want bad.service and what to type", status, err)
 		}
+		if journal := n.Journal(t, "-x", "-u", "cssc-agent"); !strings.Contains(journal, "░░") || !strings.Contains(journal, "cssc sequence retry") {
+			t.Errorf("journalctl -x does not explain what to do:\n%s", journal)
+		}
 		n.WriteFile(t, "/etc/repaired", "")
 		n.Run(t, "cssc", "sequence", "retry")
 		n.await("State", "up")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -45,7 +46,29 @@ type incarnation struct {
 	exited chan struct{}
 	exit   Exit
 	// output is systemd-nspawn's own, for messages.
-	output *bytes.Buffer
+	output *output
+}
+
+// output keeps what a process writes and can be read meanwhile.
+type output struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+// Write appends.
+func (o *output) Write(text []byte) (int, error) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+
+	return o.text.Write(text)
+}
+
+// String returns all of it so far.
+func (o *output) String() string {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+
+	return o.text.String()
 }
 
 // Boot starts the node and waits until its systemd has finished the boot (running or
@@ -76,19 +99,19 @@ func (n *Node) Start(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = group.Close() }()
-	output := &bytes.Buffer{}
+	written := &output{}
 	process := exec.CommandContext(context.WithoutCancel(ctx), "nsenter", "--net=/run/netns/"+n.lab.name,
 		"systemd-nspawn", "--quiet", "--boot", "--directory="+n.Root(), "--register=no", "--keep-unit",
 		"--machine="+n.machine, "--hostname="+n.Name, "--network-bridge=br0", "--link-journal=no",
 		"--resolv-conf=off", "--timezone=off", "--console=pipe")
 	process.Env = []string{"PATH=" + os.Getenv("PATH"), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"}
-	process.Stdout, process.Stderr = output, output
+	process.Stdout, process.Stderr = written, written
 	// Into a control group and a session of its own: an interrupt of the test does not reach it.
 	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: int(group.Fd())}
 	if err = process.Start(); err != nil {
 		return err
 	}
-	run := &incarnation{process: process, exited: make(chan struct{}), output: output}
+	run := &incarnation{process: process, exited: make(chan struct{}), output: written}
 	go run.wait()
 	n.run = run
 	err = Await(ctx, bootLimit, func() error { return run.findInit() })
@@ -185,15 +208,15 @@ func (n *Node) AwaitBoot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	output, code, err := n.TryContext(ctx, "systemctl", "is-system-running", "--wait")
-	if state := strings.TrimSpace(output); err == nil && (state == "running" || state == "degraded") {
+	answer, code, err := n.TryContext(ctx, "systemctl", "is-system-running", "--wait")
+	if state := strings.TrimSpace(answer); err == nil && (state == "running" || state == "degraded") {
 		return nil
 	}
 	if run.ended() {
 		return fmt.Errorf("it ended while booting (%v): %s", run.exit, run.output)
 	}
 
-	return errors.Join(fmt.Errorf("is-system-running says %q (exit status %d)", output, code), err)
+	return errors.Join(fmt.Errorf("is-system-running says %q (exit status %d); systemd-nspawn says %q", answer, code, run.output), err)
 }
 
 // current is the present or last life of the node; a node never booted has an ended one.
@@ -204,7 +227,7 @@ func (n *Node) current() *incarnation {
 		exited := make(chan struct{})
 		close(exited)
 
-		return &incarnation{exited: exited, output: &bytes.Buffer{}}
+		return &incarnation{exited: exited, output: &output{}}
 	}
 
 	return n.run

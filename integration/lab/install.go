@@ -21,7 +21,7 @@ func (n *Node) Install(t TB) {
 		err = command(ctx, "cp", "-a", tree+"/.", n.Root()+"/")
 		if err == nil {
 			err = command(ctx, "chroot", n.Root(), "/bin/sh", "-c",
-				"systemctl preset $(cd /usr/lib/systemd/system && ls cssc-*.service)")
+				"systemctl --quiet preset $(cd /usr/lib/systemd/system && ls cssc-*.service) && journalctl --update-catalog")
 		}
 	}
 	if err != nil {
@@ -36,7 +36,7 @@ func Enable(n *Node, units ...string) error {
 	return command(context.Background(), "chroot", argv...)
 }
 
-// InstallTree runs "make install" into a folder of build/, once per process, and returns
+// InstallTree runs "make build install" into a folder of build/, once per process, and returns
 // the folder.
 func InstallTree() (string, error) { return installOnce() }
 
@@ -60,7 +60,7 @@ func makeInstallTree() (string, error) {
 	defer unlock()
 	tree := filepath.Join(build, "tree")
 
-	return tree, command(ctx, "make", "-s", "-C", top, "install", "DESTDIR="+tree)
+	return tree, command(ctx, "make", "-s", "-C", top, "build", "install", "DESTDIR="+tree)
 }
 
 // Repository is the top folder of the source tree that the process was started in.

@@ -339,6 +339,46 @@ func TestLostTargetIsNoticed(t *testing.T) {
 	}
 }
 
+// TestStartNeverCancelsAShutdown: systemd would forget a shutdown for any start in mode
+// "replace"; a job of another kind that is in the way is replaced.
+func TestStartNeverCancelsAShutdown(t *testing.T) {
+	t.Parallel()
+	for _, suite := range lab.Suites() {
+		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
+			files := map[string]string{
+				"a.service":    oneshot("true", "RemainAfterExit=yes", "ExecStop=/bin/sleep 1"),
+				"hold.service": "[Unit]\nAfter=dbus.service dbus.socket\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\nExecStop=/bin/sh -c 'until test -e /run/go; do sleep 0.05; done'\n",
+			}
+			link, to := wantedBy(initLevel(0), "a.service")
+			files[link] = to
+			n := newUnitsNode(t, suite, files)
+			n.boot(t)
+			n.start(t, levels.StartUnits{Target: initLevel(0)})
+			n.Run(t, "systemctl", "start", "hold.service")
+			n.Run(t, "systemctl", "stop", "--no-block", "a.service")
+			wantOutcome(t, n.start(t, levels.StartUnits{Target: initLevel(0)}), "a.service", levels.OutcomeDone, "")
+
+			n.Run(t, "systemctl", "start", "--no-block", "poweroff.target")
+			eventually(t, "the node shuts down", func() bool {
+				state, _, err := n.Try("systemctl", "is-system-running")
+
+				return err == nil && state == "stopping\n"
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), unitsLimit)
+			defer cancel()
+			_, err := n.driver.Start(ctx, levels.StartUnits{Target: initLevel(0)}, nil)
+			if err == nil || !strings.Contains(err.Error(), "shutting down") {
+				t.Errorf("start during a shutdown: got %v, want a refusal that says why", err)
+			}
+			n.WriteFile(t, "/run/go", "")
+			if got := n.WaitExit(t); got != lab.PoweredOff {
+				t.Errorf("node: got %v, want powered off", got)
+			}
+		})
+	}
+}
+
 // TestStartWithoutABusSaysSo within the time it was given.
 func TestStartWithoutABusSaysSo(t *testing.T) {
 	t.Parallel()

@@ -164,7 +164,7 @@ func TestRefusalsBecomeReasons(t *testing.T) {
 	f.target("cssc-init-0.target", map[string]*fakeUnit{"ok.service": {}, "none.service": {state: state{loadState: "not-found"}}})
 	f.target("cssc-init-1.target", map[string]*fakeUnit{"fine.service": {}})
 	refuse := func(method string, _ []any) ([]any, bool, error) {
-		return nil, method == "EnqueueUnitJob", dbus.NewError(systemdName+".TransactionIsDestructive", []any{"Transaction is destructive."})
+		return nil, method == "EnqueueUnitJob", dbus.NewError(systemdName+".OnlyByDependency", []any{"Refused."})
 	}
 	f.set(func() { f.answer = refuse })
 	d := newDriver(t, f)
@@ -173,20 +173,56 @@ func TestRefusalsBecomeReasons(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantMembers(t, described(got), map[string]string{
-		"ok.service": "failed not started: Transaction is destructive.", "none.service": "failed unit not found: install it, or disable it",
+		"ok.service": "failed not started: Refused.", "none.service": "failed unit not found: install it, or disable it",
 	})
 	_, err = d.Start(limited(t), levels.StartUnits{Target: level(1)}, nil)
-	if refusal, ok := errors.AsType[*UnitError](err); !ok || refusal.Name != systemdName+".TransactionIsDestructive" || !strings.HasPrefix(err.Error(), "start cssc-init-1.target: unit cssc-init-1.target: Transaction") {
+	if refusal, ok := errors.AsType[*UnitError](err); !ok || refusal.Name != systemdName+".OnlyByDependency" || !strings.HasPrefix(err.Error(), "start cssc-init-1.target: unit cssc-init-1.target: Refused") {
 		t.Errorf("refusal without a culprit: got %v", err)
 	}
 	got, err = d.Start(limited(t), levels.StartUnits{Target: level(1), Units: []string{"fine.service"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantMembers(t, described(got), map[string]string{"fine.service": "failed not started: Transaction is destructive."})
+	wantMembers(t, described(got), map[string]string{"fine.service": "failed not started: Refused."})
 	_, err = d.Start(limited(t), levels.StartUnits{Target: level(77)}, nil)
 	if err == nil || !strings.Contains(err.Error(), "not loaded (not-found)") {
 		t.Errorf("target that does not exist: got %v", err)
+	}
+}
+
+// TestOtherJobsInTheWay are replaced, but not a shutdown: that nothing may cancel.
+func TestOtherJobsInTheWay(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.target("cssc-init-0.target", map[string]*fakeUnit{"a.service": {}})
+	f.set(func() {
+		f.add("shutdown.target", &fakeUnit{})
+		f.answer = func(method string, args []any) ([]any, bool, error) {
+			return nil, method == "EnqueueUnitJob" && args[2] == "fail", dbus.NewError(errDestructive, []any{"Transaction is destructive."})
+		}
+	})
+	d := newDriver(t, f)
+	got, err := d.Start(limited(t), levels.StartUnits{Target: level(0)}, nil)
+	if err != nil || f.count("EnqueueUnitJob cssc-init-0.target start replace") != 1 {
+		t.Fatalf("with another job in the way: %v, %v; %q", got, err, f.log())
+	}
+	wantMembers(t, described(got), map[string]string{"a.service": "done"})
+
+	f.set(func() {
+		f.calls = nil
+		f.jobs[1] = &fakeJob{1, "shutdown.target", "start"}
+	})
+	_, err = d.Start(limited(t), levels.StartUnits{Target: level(0)}, nil)
+	if refusal, ok := errors.AsType[*UnitError](err); !ok || refusal.Name != errDestructive || !strings.Contains(err.Error(), "shutting down") {
+		t.Errorf("while the system shuts down: %v", err)
+	}
+	got, err = d.Start(limited(t), levels.StartUnits{Target: level(0), Units: []string{"b.service"}}, nil)
+	if err != nil {
+		t.Error(err)
+	}
+	wantMembers(t, described(got), map[string]string{"b.service": "failed unit not found: install it, or disable it"})
+	if f.count("EnqueueUnitJob") != 2 { // in mode fail
+		t.Errorf("requests: %q", f.log())
 	}
 }
 

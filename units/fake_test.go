@@ -246,7 +246,7 @@ func (f *fake) enqueue(name, verb, mode string) ([]any, error) {
 		return nil, dbus.NewError(systemdName+".NoSuchUnit", []any{"Unit " + name + " not found."})
 	}
 	names := []string{name}
-	if verb == "start" && mode == "replace" {
+	if verb == "start" && mode != "ignore-dependencies" {
 		for _, member := range f.units[name].state.wants {
 			if unit := f.units[member]; unit != nil && !unit.state.active() {
 				names = append(names, member)

@@ -78,12 +78,38 @@ func (w *starting) wanted() []string {
 
 // request asks for the jobs of the given units, all at the same time.
 func (w *starting) request(ctx context.Context, s *session, units []string) error {
+	if slices.Contains(units, w.target) {
+		w.anchor(0)
+	}
+	// Mode "fail" first: "replace" would cancel a shutdown that is under way, as every
+	// unit that is not needed for it conflicts with it.
+	contested, err := w.ask(ctx, s, units, "fail")
+	if err != nil || len(contested) == 0 {
+		return err
+	}
+	if stopping, err := s.shuttingDown(ctx); err != nil {
+		return err
+	} else if !stopping {
+		_, err = w.ask(ctx, s, contested, "replace")
+
+		return err
+	}
+	for _, unit := range contested {
+		refusal := &UnitError{Unit: unit, Name: errDestructive, Message: "the system is shutting down and starts nothing any more"}
+		if err := w.refused(ctx, s, unit, refusal); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// ask requests jobs in one mode and returns the units for which another job is in
+// the way; that can happen in mode "fail" only.
+func (w *starting) ask(ctx context.Context, s *session, units []string, mode string) (contested []string, err error) {
 	requests := make([]request, len(units))
 	for i, unit := range units {
-		requests[i] = enqueueRequest(unit, "start", "replace")
-		if unit == w.target {
-			w.anchor(0)
-		}
+		requests[i] = enqueueRequest(unit, "start", mode)
 	}
 	for i, call := range s.callAll(ctx, requests) {
 		jobs, err := s.enqueued(ctx, units[i], call)
@@ -92,15 +118,30 @@ func (w *starting) request(ctx context.Context, s *session, units []string) erro
 		case err == nil:
 			w.assign(jobs)
 		case !refused:
-			return err
+			return nil, err
+		case mode == "fail" && refusal.Name == errDestructive:
+			contested = append(contested, units[i])
 		default:
 			if err := w.refused(ctx, s, units[i], refusal); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
 
-	return nil
+	return contested, nil
+}
+
+// errDestructive is the name of the error for a job that another one is in the way of.
+const errDestructive = systemdName + ".TransactionIsDestructive"
+
+// shuttingDown says whether PID 1 is on its way down.
+func (s *session) shuttingDown(ctx context.Context) (bool, error) {
+	st, err := s.read(ctx, "shutdown.target")
+	if err != nil {
+		return false, err
+	}
+
+	return !st.down(), nil
 }
 
 // refused settles the parts of a unit for which there will be no job: the unit alone,
@@ -193,6 +234,9 @@ func (w *starting) raise(ctx context.Context, s *session) error {
 	}
 	target, err := s.read(ctx, w.target)
 	if err != nil || !target.down() || target.loadState != "loaded" {
+		return err
+	}
+	if stopping, err := s.shuttingDown(ctx); err != nil || stopping {
 		return err
 	}
 	jobs, err := s.enqueue(ctx, w.target, "start", "ignore-dependencies")

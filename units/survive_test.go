@@ -84,8 +84,8 @@ func TestResumeAsksOnlyForWhatWasNotAskedFor(t *testing.T) {
 		want           string
 		outcome        string
 	}{
-		{"nothing was asked for", false, false, "EnqueueUnitJob cssc-init-0.target start replace", "done"},
-		{"the member ran, the target could not follow", false, true, "EnqueueUnitJob other.service start replace", "done"},
+		{"nothing was asked for", false, false, "EnqueueUnitJob cssc-init-0.target start fail", "done"},
+		{"the member ran, the target could not follow", false, true, "EnqueueUnitJob other.service start fail", "done"},
 		{"all of it is over", true, true, "", "failed it was not started: a unit that it requires failed, or its job timed out"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

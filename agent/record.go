@@ -60,6 +60,11 @@ func readRecordFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return onlyRecord(text)
+}
+
+func onlyRecord(text []byte) ([]byte, error) {
 	body, rest, err := nextRecord(text)
 	if err != nil {
 		return nil, &damage{cause: err.Error()}

@@ -65,7 +65,10 @@ type snapshotRecord struct {
 func (s *FileStore) LoadBoot() (*BootState, error) {
 	empty := &BootState{Incarnation: s.incarnation}
 	var record snapshotRecord
-	err := s.readSnapshot(&record)
+	text, err := os.ReadFile(s.snapshotPath())
+	if err == nil {
+		err = parseSnapshot(s.snapshotPath(), text, &record)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return empty, nil
 	}
@@ -90,14 +93,14 @@ func (s *FileStore) LoadBoot() (*BootState, error) {
 	return state, nil
 }
 
-// readSnapshot looks at the format first: the rest of a newer one may not fit
+// parseSnapshot looks at the format first: the rest of a newer one may not fit
 // into this program's types.
-func (s *FileStore) readSnapshot(record *snapshotRecord) error {
-	body, err := readRecordFile(s.snapshotPath())
+func parseSnapshot(path string, text []byte, record *snapshotRecord) error {
+	body, err := onlyRecord(text)
 	if err != nil {
 		return err
 	}
-	if err := checkFormat(s.snapshotPath(), body, bootFormat); err != nil {
+	if err := checkFormat(path, body, bootFormat); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(body, record); err != nil {
@@ -127,8 +130,7 @@ func checkFormat(path string, body []byte, known int) error {
 	}
 }
 
-// readLog adds the events after the snapshot. Records up to the snapshot's own
-// serial remain when the power went between replacing one file and the other.
+// readLog adds the events after the snapshot.
 func (s *FileStore) readLog(state *BootState) error {
 	text, err := os.ReadFile(s.logPath())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -137,6 +139,13 @@ func (s *FileStore) readLog(state *BootState) error {
 	if err != nil {
 		return err
 	}
+
+	return parseLog(s.codec, text, state)
+}
+
+// parseLog adds events. Records up to the snapshot's own serial remain when the
+// power went between replacing one file and the other.
+func parseLog(codec *codec, text []byte, state *BootState) error {
 	next := state.Serial + 1
 	for len(text) > 0 {
 		body, rest, err := nextRecord(text)
@@ -148,7 +157,7 @@ func (s *FileStore) readLog(state *BootState) error {
 		if err != nil {
 			return &damage{cause: err.Error()}
 		}
-		event, err := s.codec.decode(body)
+		event, err := codec.decode(body)
 		if err != nil {
 			return &damage{cause: err.Error()}
 		}

@@ -115,7 +115,7 @@ func (f *follower) look(ctx context.Context) (over bool, err error) {
 		return false, nil
 	}
 	if run := status.Run; run != nil && run.Phase == levels.PhaseHeld {
-		return true, f.held(run)
+		return true, f.held(status)
 	}
 	f.draw(status, operation)
 

@@ -93,10 +93,12 @@ func doneWords(r request, operation levels.OperationView) string {
 }
 
 // held stops following: an operator must decide, and the operation goes on after.
-func (f *follower) held(run *levels.RunView) error {
+func (f *follower) held(status *report) error {
 	f.screen.stay()
+	run, hints := status.Run, heldHints(status.Run.Sequence)
 	if !f.app.asJSON {
-		f.app.printf("%s", f.app.runScreen(run))
+		f.app.printf("%s", f.app.runScreen(status))
+		hints = nil // the screen has them
 	}
 	if err := f.document(levels.ResultRunning, "held at "+run.Sequence.String()+" level "+run.Level.String()); err != nil {
 		return err
@@ -104,7 +106,7 @@ func (f *follower) held(run *levels.RunView) error {
 
 	return failed(exitAttention,
 		fmt.Errorf("%s: %s is held at level %s; it goes on when that is resolved",
-			requestWords(f.request), run.Sequence, run.Level), heldHints(run.Sequence)...)
+			requestWords(f.request), run.Sequence, run.Level), hints...)
 }
 
 // cut ends a watch whose bus connection or time is over.

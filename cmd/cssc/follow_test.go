@@ -131,7 +131,12 @@ func TestOtherErrorsOfTheStatusAreNotWaitedOut(t *testing.T) {
 	t.Parallel()
 	broken := func() (*report, error) { return nil, errors.New("read status: unexpected end") }
 	port := &scriptedPort{answers: []func() (*report, error){running, broken}, events: make(chan event)}
-	code, _, complaints := followed(t, levels.ModeReboot, port, nil)
+	now := time.Now()
+	code, _, complaints := followed(t, levels.ModeReboot, port, func() time.Time {
+		now = now.Add(grace)
+
+		return now
+	})
 	if code != exitUnreachable || !strings.Contains(complaints, "unexpected end") {
 		t.Errorf("exit status %d, want %d: %s", code, exitUnreachable, complaints)
 	}

@@ -55,7 +55,7 @@ func (a *app) sequenceShowCommand() *cobra.Command {
 			case status.Run == nil:
 				a.printf("no sequence is running; what ran before: cssc history\n")
 			case a.terminalOut:
-				a.printf("%s", a.runScreen(status.Run))
+				a.printf("%s", a.runScreen(status))
 			default:
 				a.printf("%s", runLines(status.Run))
 			}
@@ -73,8 +73,9 @@ func (a *app) resolveCommand(
 		Short: short,
 		Long: short + ".\n\nSEQUENCE is " + oneOf(sequenceWords()) +
 			"; without it, the one that is held.",
-		Example: "  cssc sequence " + verb + " init",
-		Args:    arguments(0, "SEQUENCE"),
+		Example:   "  cssc sequence " + verb + " init",
+		ValidArgs: sequenceWords(),
+		Args:      arguments(0, "SEQUENCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sequence, err := namedSequence(args)
 			if err != nil {

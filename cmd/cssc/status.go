@@ -144,9 +144,14 @@ func heldHints(sequence levels.Sequence) []string {
 }
 
 // investigate says where the cause of a participant's failure is written down.
-func investigate(participant levels.Participant) string {
+func investigate(participant levels.Participant, registrations []levels.Registration) string {
 	if participant.Kind == levels.KindMember {
 		return "journalctl -b -u " + participant.Name
+	}
+	for _, registration := range registrations {
+		if registration.Component == participant.Name && registration.Unit != "" {
+			return "journalctl -b -u " + registration.Unit
+		}
 	}
 
 	return "the journal of the service that registered " + participant.Name

@@ -16,7 +16,7 @@ func (a *app) statusScreen(status *report) string {
 	screen.WriteString(a.nodeGrid(status).render(p, "", a.width()))
 	screen.WriteString("\n")
 	if status.Run != nil {
-		screen.WriteString("\n" + a.runScreen(status.Run))
+		screen.WriteString("\n" + a.runScreen(status))
 	}
 	for _, operation := range status.Operations {
 		if operation.Result == levels.ResultRunning {
@@ -156,7 +156,8 @@ func nodeWhy(node levels.NodeView, status *report) string {
 
 // runScreen is the run in progress with its participants, and what to type when
 // it is held.
-func (a *app) runScreen(run *levels.RunView) string {
+func (a *app) runScreen(status *report) string {
+	run := status.Run
 	var screen strings.Builder
 	p := a.paint()
 	title := fmt.Sprintf("%s level %s", run.Sequence, run.Level)
@@ -174,7 +175,7 @@ func (a *app) runScreen(run *levels.RunView) string {
 	}
 	if run.Phase == levels.PhaseHeld {
 		for _, participant := range failedOf(run) {
-			fmt.Fprintf(&screen, "\n  look at:                     %s", printable(investigate(participant)))
+			fmt.Fprintf(&screen, "\n  look at:                     %s", printable(investigate(participant, status.Registrations)))
 		}
 		for _, hint := range heldHints(run.Sequence) {
 			fmt.Fprintf(&screen, "\n  %s", hint)

@@ -40,7 +40,7 @@ func (m *Machine) cancel(ending, reason string) {
 func (m *Machine) stopStarting(starting []int) {
 	run := m.s.Run
 	if len(starting) == 0 {
-		run.Works = slices.DeleteFunc(run.Works, func(w Work) bool { return !m.awaited(w.ID) })
+		m.dropUnawaited()
 
 		return
 	}
@@ -69,8 +69,17 @@ func (m *Machine) stopStarting(starting []int) {
 		}
 	}
 	m.workDeadline(work, 3*grace)
-	run.Works = slices.DeleteFunc(run.Works, func(w Work) bool { return !m.awaited(w.ID) })
+	m.dropUnawaited()
 	m.emit(StopUnits{Work: work, Units: units})
+}
+
+// dropUnawaited forgets the works that no participant waits for.
+func (m *Machine) dropUnawaited() {
+	for _, work := range slices.Clone(m.s.Run.Works) {
+		if !m.awaited(work.ID) {
+			m.closeWork(work.ID)
+		}
+	}
 }
 
 // awaited says whether a participant still waits for the work.

@@ -47,12 +47,15 @@
 //     on retry, on registering again, and when init or demote is begun anew. It must be idempotent.
 //   - A registration for a level that was passed already is kept for the next run, not invoked.
 //     One for the level that is running is invoked at once.
-//   - Empty levels are not told: no TellLevelReached, no entry in the record.
+//   - Empty levels are not told: no TellLevelReached, no entry in the record. Their targets are
+//     not started. Only the plain ones (ready and the roles) are, right after the run, so that
+//     systemd shows the truth; nobody waits for these orders.
 //   - Fencing ends at SIGKILL. A unit that survives is reported, given up after ten seconds
 //     and passed; ending the node is the guard's duty.
 //   - A forced shutdown (asked by logind or a signal, or with Force) holds and aborts nothing:
 //     both count as continue. It takes over a shutdown in progress; every shutdown takes over
-//     any other operation, which ends canceled.
+//     any other operation, which ends canceled. With CallbacksOnly no unit is touched from then
+//     on: systemd is stopping them itself, and what was open counts as passed.
 //   - An abort where there is no way back (shut, a demote whose role is gone) counts as continue,
 //     or as fence when the lease is lost.
 //   - Units are stopped after a component's last shut level only if they are services, not user

@@ -240,3 +240,35 @@ func testNames(t *testing.T) map[string]bool {
 
 	return names
 }
+
+// TestDocumentsNameRealCommands tries every command that the documents and the
+// explanations in the journal tell people to type.
+func TestDocumentsNameRealCommands(t *testing.T) {
+	files := []string{"../../README.md", "../../contrib/failures.md", "../../contrib/dist/catalog/cssc.catalog"}
+	pages, err := filepath.Glob("../../contrib/man/*.scd")
+	if err != nil || len(pages) < 4 {
+		t.Fatalf("%d manual pages: %v", len(pages), err)
+	}
+	typed := regexp.MustCompile("[`\"*]cssc ((?:[a-z-]+ ?)+)[^a-z]")
+	root := (&app{}).rootCommand()
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	tried := 0
+	for _, file := range append(files, pages...) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range typed.FindAllStringSubmatch(string(text), -1) {
+			tried++
+			words := strings.Fields(match[1])
+			cmd, rest, err := root.Find(words)
+			if err != nil || cmd == root || (cmd.HasSubCommands() && len(rest) > 0) {
+				t.Errorf("%s: there is no command cssc %s", file, match[1])
+			}
+		}
+	}
+	if tried < 60 {
+		t.Errorf("only %d commands found in the documents", tried)
+	}
+}

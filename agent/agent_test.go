@@ -402,6 +402,13 @@ func TestLostTargetsAndLateMembers(t *testing.T) {
 		w.mu.Unlock()
 		w.changed <- struct{}{}
 		w.until("the late member", func(*Status) bool { return strings.Contains(w.seen(), "start late.service") })
+		w.mu.Lock()
+		w.members[levels.Target{Group: "init", Level: 2}] = []string{"late.service", "later.service"}
+		w.mu.Unlock()
+		if err := r.agent.Sync(w.t.Context()); err != nil { // at once, whatever the agent has noticed
+			w.t.Fatal(err)
+		}
+		w.until("the later member", func(*Status) bool { return strings.Contains(w.seen(), "start later.service") })
 		r.end()
 	})
 }
@@ -429,7 +436,7 @@ func TestClientsThatVanishMeanwhile(t *testing.T) {
 func TestFullInboxIsBusyAtOnce(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t
-		a := New(Options{Ports: Ports{Store: w.newStore()}})
+		a := New(Options{Ports: Ports{Store: w.newStore(), Units: (*fakeUnits)(w)}})
 		for range inboxSize {
 			a.inbox <- request{event: levels.Ticked{}}
 		}

@@ -326,6 +326,8 @@ func (l *loop) stepped(ctx context.Context, next pending, result levels.Result) 
 			l.standAside()
 		}
 		l.asked(ctx, event, next.origin, result.Err)
+	case levels.MembersObserved:
+		l.members = event.Members
 	case levels.SyncRequested:
 		if next.origin == fromSync {
 			l.wantSync, l.syncAt = result.Err != nil, l.ports.Clock().Add(resyncBusy)

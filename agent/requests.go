@@ -81,9 +81,19 @@ func (a *Agent) Abort(ctx context.Context, sequence levels.Sequence) error {
 	return err
 }
 
-// Sync starts what is missing at levels already reached.
+// Sync starts what is missing at levels already reached. It looks at the members
+// itself first, so that a unit that was enabled just before the call is one of them.
 func (a *Agent) Sync(ctx context.Context) error {
-	_, err := a.ask(ctx, request{event: levels.SyncRequested{}})
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	members, err := a.options.Ports.Units.Members(asking)
+	if err != nil {
+		return fmt.Errorf("%w: sync: systemd cannot be asked: %s", levels.ErrTryAgain, err.Error())
+	}
+	if _, err := a.ask(ctx, request{event: levels.MembersObserved{Members: members}}); err != nil {
+		return err
+	}
+	_, err = a.ask(ctx, request{event: levels.SyncRequested{}})
 
 	return err
 }

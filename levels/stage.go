@@ -241,35 +241,18 @@ func (m *Machine) roleTargets(role Role) []Target {
 // unitStops says after which shut level each component's unit is stopped: when the
 // last of the components in it has passed its last shut level.
 func (m *Machine) unitStops(ladder Ladder) []UnitStop {
-	lastShut, unitOf := map[string]int{}, map[string]string{}
-	for _, registration := range m.s.Registrations {
-		name := registration.Component
-		if _, seen := lastShut[name]; !seen {
-			lastShut[name] = -1
-		}
-		if registration.Unit != "" {
-			unitOf[name] = registration.Unit
-		}
-		if index, ok := ladder.Index(registration.Position.Level); ok && registration.Position.Sequence == Shut {
-			lastShut[name] = max(lastShut[name], index)
-		}
-	}
-	for name, component := range m.s.Config.Components {
-		if component.Unit == "" {
-			continue
-		}
-		unitOf[name] = component.Unit
-		if _, seen := lastShut[name]; !seen {
-			lastShut[name] = -1
-		}
-	}
+	lastShut := m.lastShutLevels(ladder)
 	indexOf := map[string]int{}
-	for name, unit := range unitOf {
+	for name, unit := range m.unitsOfComponents() {
 		if m.targetByUnit[unit] > 0 || !stoppable(unit) {
 			continue
 		}
-		if known, seen := indexOf[unit]; !seen || lastShut[name] > known {
-			indexOf[unit] = lastShut[name]
+		index, shuts := lastShut[name]
+		if !shuts {
+			index = -1
+		}
+		if known, seen := indexOf[unit]; !seen || index > known {
+			indexOf[unit] = index
 		}
 	}
 	var stops []UnitStop
@@ -282,6 +265,36 @@ func (m *Machine) unitStops(ladder Ladder) []UnitStop {
 	}
 
 	return stops
+}
+
+// lastShutLevels has the components that registered at shut.
+func (m *Machine) lastShutLevels(ladder Ladder) map[string]int {
+	last := map[string]int{}
+	for _, registration := range m.s.Registrations {
+		index, inside := ladder.Index(registration.Position.Level)
+		if inside && registration.Position.Sequence == Shut {
+			last[registration.Component] = max(last[registration.Component], index)
+		}
+	}
+
+	return last
+}
+
+// unitsOfComponents is what the configuration says, or else where the clients run.
+func (m *Machine) unitsOfComponents() map[string]string {
+	units := map[string]string{}
+	for _, registration := range m.s.Registrations {
+		if registration.Unit != "" {
+			units[registration.Component] = registration.Unit
+		}
+	}
+	for name, component := range m.s.Config.Components {
+		if component.Unit != "" {
+			units[name] = component.Unit
+		}
+	}
+
+	return units
 }
 
 // stoppable spares scopes and user managers: whoever registers from a terminal

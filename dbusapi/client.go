@@ -49,6 +49,8 @@ type Client struct {
 	open          map[levels.Tag]*opened
 	answered      *answeredTags
 	canceled      func(sequence levels.Sequence, lastLevel levels.Level)
+	// subscribed: cancellations are wanted although nothing may be registered.
+	subscribed    bool
 	subscriptions map[*subscription]bool
 }
 

@@ -137,6 +137,9 @@ func (c *Client) SubscribeCancellation(ctx context.Context) error {
 	if err := c.persist(ctx, func(link *clientLink) error { return c.subscribeCancellation(ctx, link) }); err != nil {
 		return fmt.Errorf("subscribe cancellation: %w", err)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.subscribed = true
 
 	return nil
 }
@@ -255,8 +258,9 @@ func (c *Client) resync(ctx context.Context, link *clientLink, owner string) err
 	for _, r := range c.registrations {
 		wanted = append(wanted, r)
 	}
+	nothing := len(wanted) == 0 && !c.subscribed
 	c.mu.Unlock()
-	if len(wanted) == 0 {
+	if nothing {
 		return nil
 	}
 	slices.SortFunc(wanted, func(a, b *registered) int {

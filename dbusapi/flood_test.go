@@ -3,6 +3,7 @@ package dbusapi
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -282,6 +283,62 @@ func TestDescriptorsDoNotLeak(t *testing.T) {
 	}
 	if conn.SupportsUnixFDs() && current.conn.SupportsUnixFDs() {
 		t.Fatal("the server negotiated descriptors")
+	}
+}
+
+// deaf is a stream whose reader stops.
+type deaf struct {
+	net.Conn
+
+	stopped atomic.Bool
+	never   chan struct{}
+}
+
+// Read reads until it stops.
+func (d *deaf) Read(into []byte) (int, error) {
+	if d.stopped.Load() {
+		<-d.never
+	}
+
+	return d.Conn.Read(into)
+}
+
+// A client that reads nothing delays nobody else.
+func TestAStuckClientDelaysNobody(t *testing.T) {
+	bus, server := start(t)
+	stream, err := net.Dial("unix", strings.TrimPrefix(bus.address, "unix:path="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stuck := &deaf{Conn: stream, never: make(chan struct{})}
+	conn, err := dbus.NewConn(stuck)
+	if err == nil {
+		err = conn.Auth(nil)
+	}
+	if err == nil {
+		err = conn.Hello()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = conn.Close()
+		close(stuck.never)
+	}()
+	if _, name, text := ask(t, conn, RootPath, ManagerInterface+".RegisterCallback", "deaf", "init", int32(1), options()); name != "" {
+		t.Fatal(name, text)
+	}
+	stuck.stopped.Store(true)
+	r := server.agent.now().Registrations[0]
+	client := bus.client(t)
+	for tag := range levels.Tag(200) {
+		for range 50 { // far more than the agent ever has open: 10 MB that nobody reads
+			r.Component = strings.Repeat("x", 800)
+			_ = server.Invoke(levels.Invoke{Tag: tag, Registration: r, Position: r.Position})
+		}
+		if _, err = client.Status(limited(t)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

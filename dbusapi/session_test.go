@@ -142,6 +142,29 @@ func TestTheServerSurvivesARestartOfTheBus(t *testing.T) {
 	}
 }
 
+// A client that wants to hear of cancellations and nothing else is subscribed again.
+func TestCancellationIsSubscribedAgain(t *testing.T) {
+	bus, server := start(t)
+	client := bus.client(t)
+	canceled := make(chan levels.Level, 1)
+	client.OnCanceled(func(_ levels.Sequence, last levels.Level) { canceled <- last })
+	if err := client.SubscribeCancellation(limited(t)); err != nil {
+		t.Fatal(err)
+	}
+	subscribed := make(chan levels.ClientID, 8)
+	server.agent.setHook(func(call string, subject any) {
+		if call == "SubscribeCancellation" {
+			subscribed <- subject.(levels.ClientID)
+		}
+	})
+	bus.restart(t)
+	who := receive(t, "the subscription", subscribed)
+	server.NotifyCanceled(levels.NotifyCanceled{Clients: []levels.ClientID{who}, Sequence: levels.Promote, LastLevel: 4})
+	if last := receive(t, "the cancellation", canceled); last != 4 {
+		t.Fatalf("last level is %s", last)
+	}
+}
+
 // waitRegistered waits until the agent has a registration that was lost.
 func waitRegistered(tb testing.TB, client *Client, component string) {
 	tb.Helper()

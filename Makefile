@@ -86,7 +86,7 @@ race: ## unit tests under the race detector (needs a C compiler)
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sort | while IFS=: read -r file name; do \
 	  echo "== $$(dirname "$$file") $${name#func }"; \
-	  $(GO) test "$$(dirname "$$file")" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME); done
+	  $(GO) test "$$(dirname "$$file")" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x; done
 
 .PHONY: cover
 cover: ## coverage of the unit tests, per function, into build/cover.txt

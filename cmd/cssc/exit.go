@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
@@ -116,10 +117,10 @@ func classify(err error) (code int, hints []string) {
 }
 
 // printable keeps text of other parties from steering the terminal: control
-// characters become spaces, line ends included.
+// characters become spaces, line ends and those that turn the direction included.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || (r >= 0x7f && r < 0xa0) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
 		}
 

@@ -209,7 +209,7 @@ func (f *follower) finished(sequence, outcome, reason string) {
 // draw shows the level that runs now.
 func (f *follower) draw(status *report, operation levels.OperationView) {
 	p := f.app.paint()
-	step := operation.Step
+	step := printable(operation.Step)
 	if run := status.Run; run != nil {
 		step = fmt.Sprintf("%s level %s, %s", run.Sequence, run.Level, run.Phase)
 	}

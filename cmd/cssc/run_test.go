@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
@@ -219,4 +222,32 @@ func TestVerifyOfAFileLeavesNothingBehind(t *testing.T) {
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("left behind: %v %v", entries, err)
 	}
+}
+
+// TestPlainValuesReadBack draws values of every kind: each is one field without
+// control characters, is told apart from nothing, and reads back as it was.
+func TestPlainValuesReadBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.RuneFrom([]rune("a- \"'=\\\t\x1b\u202e\u0085é")))).Draw(t, "value")
+		text := quoted(value)
+		back := text
+		switch {
+		case text == "-":
+			back = ""
+		case strings.HasPrefix(text, `"`):
+			var err error
+			if back, err = strconv.Unquote(text); err != nil {
+				t.Fatalf("quoted(%q) = %s: %v", value, text, err)
+			}
+		case strings.ContainsAny(text, " =\""):
+			t.Fatalf("quoted(%q) = %s, which is not one word", value, text)
+		}
+		if back != value {
+			t.Fatalf("quoted(%q) = %s, which reads back as %q", value, text, back)
+		}
+		if printable(text) != text {
+			t.Fatalf("quoted(%q) = %q holds control characters", value, text)
+		}
+	})
 }

@@ -290,7 +290,7 @@ func quoted(value string) string {
 	if value == "" {
 		return "-"
 	}
-	if strings.ContainsAny(value, " \"'=\\") || printable(value) != value {
+	if value == "-" || strings.ContainsAny(value, " \"'=\\") || strconv.Quote(value) != `"`+value+`"` {
 		return strconv.Quote(value)
 	}
 

@@ -15,6 +15,9 @@ type fakeUnits world
 func (f *fakeUnits) Members(context.Context) (map[levels.Target][]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.deafUnits {
+		return nil, errNoLogind
+	}
 	members := map[levels.Target][]string{}
 	for target, units := range f.members {
 		members[target] = slices.Clone(units)
@@ -285,6 +288,9 @@ func (f *fakeBus) Publish(status *Status, notices []levels.Action) {
 func (f *fakeBus) Alive(_ context.Context, clients []levels.ClientID) (map[levels.ClientID]bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.deafBus {
+		return nil, errNoLogind
+	}
 	alive := map[levels.ClientID]bool{}
 	for _, client := range clients {
 		alive[client] = f.components[client] != nil

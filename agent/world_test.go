@@ -63,6 +63,10 @@ type world struct {
 	killSoon bool // and it dies before the write, not after it
 	fail     diskFailure
 	hang     chan struct{} // Publish waits for it to be closed
+	panics   bool          // Append does
+	deafBus  bool          // Alive gives an error
+	// deafUnits: Members gives an error.
+	deafUnits bool
 }
 
 // diskFailure says which writes do not work.
@@ -147,6 +151,10 @@ var errFull = errors.New("no space left on device")
 
 func (s *store) Append(events []StampedEvent) error {
 	s.w.mu.Lock()
+	if s.w.panics {
+		s.w.mu.Unlock()
+		panic("told to")
+	}
 	if s.w.fail.boot {
 		s.w.mu.Unlock()
 

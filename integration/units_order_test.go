@@ -5,7 +5,6 @@ package integration
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,69 +13,89 @@ import (
 	"github.com/cssc-ha/cssc/units"
 )
 
-// levelOf reads the level out of a recorder's name: "i5a" is 5.
-func levelOf(line string) string { return line[strings.LastIndexByte(line, ' ')+2:][:1] }
-
-// TestSystemdAloneStopsInReverse powers a node off without any agent: roles first, then
-// the init levels from the highest down, over the levels that are empty, and a level that was
-// empty when its turn was and got a member later breaks nothing.
+// TestSystemdAloneStopsInReverse powers a node off twice without any agent: the init levels
+// stop from the highest down, over the levels that are empty, and a level that was empty
+// when its turn was and got a member later breaks nothing; with a role, that goes first.
 func TestSystemdAloneStopsInReverse(t *testing.T) {
 	t.Parallel()
 	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{}
-			join := func(target levels.Target, name string) {
+			join := func(target levels.Target, name string) levels.Target {
 				unit := name + ".service"
 				files[unit] = recorder(name)
 				link, to := wantedBy(target, unit)
 				files[link] = to
+
+				return target
 			}
-			targets := []levels.Target{}
+			var initTargets, roleTargets []levels.Target
 			for _, level := range []levels.Level{1, 2, 5, 7} { // 0, 3, 4, 6 and all above are empty
-				targets = append(targets, initLevel(level))
 				join(initLevel(level), "i"+level.String()+"a")
-				join(initLevel(level), "i"+level.String()+"b")
+				initTargets = append(initTargets, join(initLevel(level), "i"+level.String()+"b"))
 			}
 			for _, level := range []levels.Level{2, 6} {
-				target := levels.RoleTarget(levels.RoleMaster, level)
-				targets = append(targets, target)
-				join(target, "m"+level.String()+"a")
+				roleTargets = append(roleTargets, join(levels.RoleTarget(levels.RoleMaster, level), "m"+level.String()+"a"))
 			}
 			n := newUnitsNode(t, suite, files)
 			n.boot(t)
-			for _, target := range targets {
-				n.start(t, levels.StartUnits{Target: target})
-			}
+			n.startAll(t, initTargets)
 			// Level 6 gets its first member after its turn: its target stays down.
 			n.WriteFile(t, "/etc/systemd/system/late.service", "[Install]\nWantedBy=cssc-init-6.target\n"+oneshot("true"))
 			n.Run(t, "systemctl", "enable", "late.service")
-
-			n.Run(t, "rm", "/var/record")
-			n.Run(t, "systemctl", "start", "--no-block", "poweroff.target")
-			if got := n.WaitExit(t); got != lab.PoweredOff {
-				t.Fatalf("poweroff: got %v", got)
+			if got, want := n.stopsOfShutdown(t), "i7 i7 i5 i5 i2 i2 i1 i1"; got != want {
+				t.Errorf("init levels stopped in the order %q, want %q", got, want)
 			}
-			stops := strings.Split(strings.TrimSpace(n.ReadFile(t, "/var/record")), "\n")
-			var initOrder, roleOrder []string
-			for _, line := range stops {
-				if strings.HasPrefix(line, "stop i") {
-					initOrder = append(initOrder, levelOf(line))
-				} else {
-					roleOrder = append(roleOrder, levelOf(line))
-				}
+			n.boot(t)
+			n.startAll(t, append(initTargets, roleTargets...))
+			stops := n.stopsOfShutdown(t)
+			if order := levelsOf(stops, "i"); order != "77552211" {
+				t.Errorf("with a role, init levels stopped in the order %q", stops)
 			}
-			if got, want := strings.Join(initOrder, ""), "77552211"; got != want {
-				t.Errorf("init levels stopped in the order %q, want %q; all: %q", got, want, stops)
-			}
-			if got, want := strings.Join(roleOrder, ""), "62"; got != want {
-				t.Errorf("role levels stopped in the order %q, want %q; all: %q", got, want, stops)
-			}
-			if slices.Index(stops, "stop m2a") > slices.Index(stops, "stop i2a") {
-				t.Errorf("the master role's level 2 stopped after init level 2: %q", stops)
+			if order := levelsOf(stops, "m"); order != "62" || strings.Index(stops, "m2") > strings.Index(stops, "i2") {
+				t.Errorf("role levels stopped in the order %q, want m6 before m2 before i2", stops)
 			}
 		})
 	}
+}
+
+func (n *unitsNode) startAll(t *testing.T, targets []levels.Target) {
+	t.Helper()
+	for _, target := range targets {
+		n.start(t, levels.StartUnits{Target: target})
+	}
+}
+
+// stopsOfShutdown powers the node off past everybody and lists levels in the order in which
+// their recorders have stopped: "i7 i7 m2".
+func (n *unitsNode) stopsOfShutdown(t *testing.T) string {
+	t.Helper()
+	n.Run(t, "rm", "/var/record")
+	n.Run(t, "systemctl", "start", "--no-block", "poweroff.target")
+	if got := n.WaitExit(t); got != lab.PoweredOff {
+		t.Fatalf("poweroff: got %v", got)
+	}
+	var out []string
+	for line := range strings.Lines(n.ReadFile(t, "/var/record")) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "stop "); ok {
+			out = append(out, name[:2])
+		}
+	}
+
+	return strings.Join(out, " ")
+}
+
+// levelsOf picks the levels of one kind out of "i7 i7 m2".
+func levelsOf(stops, kind string) string {
+	var out strings.Builder
+	for stop := range strings.FieldsSeq(stops) {
+		if level, ok := strings.CutPrefix(stop, kind); ok {
+			out.WriteString(level)
+		}
+	}
+
+	return out.String()
 }
 
 // TestContradictingOrderIsLeftOutLoudly enables a unit of level 2 that waits for one of

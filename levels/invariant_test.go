@@ -2,6 +2,7 @@ package levels
 
 import (
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -205,5 +206,27 @@ func TestReadersOfTheOwner(t *testing.T) {
 	machine.Step(Instant(time.Second), BusLost{})
 	if got := machine.Clients(); len(got) != 0 {
 		t.Errorf("got clients %q without a bus", got)
+	}
+}
+
+// TestGlanceIsTheViewWithoutLists: the cheap view says the same about all the rest.
+func TestGlanceIsTheViewWithoutLists(t *testing.T) {
+	t.Parallel()
+	for name, machine := range map[string]*Machine{
+		"busy":    busyMachine(t),
+		"new":     played(t),
+		"syncing": played(t, RoleChanged{Role: RoleMaster, Term: 1, Master: "n1"}, MembersObserved{map[Target][]string{{Group: "init"}: {"a.service"}}}, SyncRequested{}),
+	} {
+		view, glance := machine.View(), machine.Glance()
+		if syncing := name == "syncing"; view.Syncing != syncing {
+			t.Errorf("%s: got syncing %t", name, view.Syncing)
+		}
+		view.Registrations, view.Members, view.Pending = []Registration{}, []MemberView{}, []InvocationView{}
+		if view.Run != nil {
+			view.Run.Participants = []Participant{}
+		}
+		if !reflect.DeepEqual(view, glance) {
+			t.Errorf("%s: got %+v, want %+v", name, glance, view)
+		}
 	}
 }

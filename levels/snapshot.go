@@ -38,6 +38,7 @@ func (m *Machine) Glance() *View {
 		Node: m.s.Config.Node, Cluster: m.s.Config.Cluster, State: m.s.State, Role: m.s.Role, Term: m.s.Term,
 		Master: m.s.Master, Vice: m.s.Vice, Qualified: m.s.Qualified, Ready: m.s.Ready, MasterReady: m.masterReady(),
 		Reached: m.s.Reached, ReachedAny: m.s.ReachedAny, Run: m.runView(),
+		Syncing:       m.s.Sync != nil,
 		Registrations: []Registration{},
 		Members:       []MemberView{},
 		Operations:    append([]OperationView{}, m.s.Operations...),

@@ -222,52 +222,6 @@ func TestShutdownIsCutBeforeTheWindowEnds(t *testing.T) {
 	})
 }
 
-// Goal: when systemd is stopping everything already, the callbacks of shut are
-// called in order and no unit is touched, not even by a work under way. Method: a
-// shutdown asked for in that state, once while up and once during another one
-// whose units do not come down.
-func TestSystemThatStopsByItselfGetsCallbacksOnly(t *testing.T) {
-	for _, under := range []bool{false, true} {
-		bubble(t, func(w *world) {
-			t := w.t
-			w.want("init-0", "a.service")
-			w.want("init-2", "c.service")
-			w.want("shut-1", "s.service")
-			r := w.launch()
-			w.register(":1.5", &component{name: "naming"}, "shut:0", "shut:3", "shut:last")
-			w.untilUp()
-			want := "start a.service, start c.service, call naming shut:0, call naming shut:3, call naming shut:last"
-			request := levels.OperationRequested{Kind: levels.OperationShutdown, Mode: levels.ModeReboot, By: "uid 0"}
-			if under {
-				w.mu.Lock()
-				w.stuck = true
-				w.mu.Unlock()
-				if _, _, err := r.agent.Operation(t.Context(), request); err != nil {
-					t.Fatal(err)
-				}
-				w.until("stuck", func(s *Status) bool { return s.Run != nil && s.Run.Sequence == levels.Shut && s.Run.Level == 1 })
-				time.Sleep(time.Second)
-			}
-			w.mu.Lock()
-			w.stopping = true
-			w.mu.Unlock()
-			if _, _, err := r.agent.Operation(t.Context(), request); err != nil {
-				t.Fatal(err)
-			}
-			begin := time.Now()
-			w.until("leaving", func(s *Status) bool { return s.State == levels.StateLeaving })
-			if took := time.Since(begin); took > 5*time.Second {
-				t.Errorf("the callbacks took %s, want no wait for units", took)
-			}
-			time.Sleep(time.Minute)
-			if got := strings.ReplaceAll(w.seen(), ", release inhibitor", ""); got != want || len(w.endings) != 0 {
-				t.Errorf("services saw %s, endings %v\nwant %s and none", got, w.endings, want)
-			}
-			r.end()
-		})
-	}
-}
-
 // Goal: an agent that starts in a system that goes down begins nothing. Method:
 // PreparingForShutdown is true from the start.
 func TestNothingBeginsWhileTheSystemGoesDown(t *testing.T) {

@@ -58,6 +58,9 @@ func TestScenarioCount(t *testing.T) {
 			if strings.HasPrefix(line, "case ") {
 				count++
 			}
+			if strings.HasPrefix(line, "!! ") {
+				t.Errorf("%s tells of something that was not there: %s", file, line)
+			}
 		}
 	}
 	if count < 120 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"step":       scriptStep,
 			"refuse":     scriptRefuse,
 			"forget":     scriptForget,
+			"notify":     scriptNotify,
 			"invoke":     scriptInvoke,
 			"cancel":     scriptCancel,
 			"registered": scriptRegistered,
@@ -67,6 +69,7 @@ type stage struct {
 	agent  *fakeAgent
 	cancel context.CancelFunc
 	served chan struct{}
+	notify *net.UnixConn
 }
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
@@ -202,6 +205,28 @@ func scriptRefuse(ts *testscript.TestScript, _ bool, args []string) {
 	defer agent.mu.Unlock()
 	if agent.refuse = sentinels[args[0]]; agent.refuse != nil {
 		agent.refuse = fmt.Errorf("%w: %s", agent.refuse, args[1])
+	}
+}
+
+// scriptNotify: notify listen | notify sees REGEXP: the service manager's side of sd_notify.
+func scriptNotify(ts *testscript.TestScript, _ bool, args []string) {
+	s := stageOf(ts)
+	if args[0] == "listen" {
+		path := ts.MkAbs("notify")
+		conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		ts.Check(err)
+		s.notify = conn
+		ts.Defer(func() { _ = conn.Close() })
+		ts.Setenv("NOTIFY_SOCKET", path)
+
+		return
+	}
+	ts.Check(s.notify.SetReadDeadline(time.Now().Add(scriptPatience)))
+	buffer := make([]byte, 4096)
+	n, err := s.notify.Read(buffer)
+	ts.Check(err)
+	if !regexp.MustCompile(args[1]).Match(buffer[:n]) {
+		ts.Fatalf("the service manager was told %q", buffer[:n])
 	}
 }
 

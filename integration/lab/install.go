@@ -59,6 +59,10 @@ func makeInstallTree() (string, error) {
 	}
 	defer unlock()
 	tree := filepath.Join(build, "tree")
+	// What an earlier version installed is not part of this one.
+	if err = os.RemoveAll(tree); err != nil {
+		return "", err
+	}
 
 	return tree, command(ctx, "make", "-s", "-C", top, "build", "install", "DESTDIR="+tree)
 }

@@ -140,7 +140,7 @@ func (w *weaving) render(r rung) string {
 			fmt.Fprintf(&text, "# WARNING: After=%s is left out, it would close the cycle %s\n", d.earlier, d.text())
 		}
 	}
-	fmt.Fprintf(&text, "[Unit]\nDescription=%s\nDocumentation=man:cssc-agent(8)\nSourcePath=%s\n", r.description, sourcePath)
+	fmt.Fprintf(&text, "[Unit]\nDescription=%s\nDocumentation=man:cssc-units(7) man:cssc-agent(8)\nSourcePath=%s\n", r.description, sourcePath)
 	if r.target.Momentary() {
 		text.WriteString("StopWhenUnneeded=yes\n")
 	}

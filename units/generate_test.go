@@ -138,7 +138,7 @@ func TestCheckGraphFindsEachMistake(t *testing.T) {
 	t.Parallel()
 	etc := "/etc/systemd/system/"
 	root := plant(t, map[string]string{
-		"two.service":        "[Unit]\nAfter=mid.service\n",
+		"two.service":        "[Unit]\nAfter=mid.service\n\nthis line is no option\n",
 		"mid.service":        "[Unit]\n# a comment\nAfter=network.target \\\n  five.service\n",
 		"five.service":       "",
 		"twice.service":      "[Install]\nWantedBy=multi-user.target\n",
@@ -297,6 +297,29 @@ func FuzzScan(f *testing.F) {
 		})
 		if got := Generate(defaultLadders(), Scan(root)); len(got.Files) != 103 {
 			t.Fatalf("%d files", len(got.Files))
+		}
+	})
+}
+
+// FuzzUnitFile feeds text of any content to the reader of unit files, and what it made of
+// it to Generate: no panic, no endless loop, no cycle of our own making.
+func FuzzUnitFile(f *testing.F) {
+	f.Add("[Unit]\nAfter=b.service\n")
+	f.Add("[Unit]\nBefore=%i a.service cssc-init-2.target \\\n ; x\n d.service\nDefaultDependencies=NO\n[")
+	f.Add("\xff\x00[Unit]=\n\n\\")
+	f.Fuzz(func(t *testing.T, text string) {
+		var file unitFile
+		file.add(parseUnitFile(strings.NewReader(text)))
+		installed := &Installed{
+			Wanted: map[string][]string{"cssc-init-1.target": {"a.service"}, "cssc-init-2.target": {"b.service"}},
+			Before: map[string][]string{"a.service": file.before},
+		}
+		for _, earlier := range file.after {
+			installed.order(earlier, "a.service")
+		}
+		w := newWeaving(Ladders{}, installed)
+		if cycle := w.graph().cycle(); cycle != nil && w.knot == nil {
+			t.Fatalf("cycle %v", cycle)
 		}
 	})
 }

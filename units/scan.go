@@ -1,7 +1,7 @@
 package units
 
 import (
-	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +13,9 @@ import (
 
 // maxUnitFiles bounds how many unit files are read in search of ordering cycles.
 const maxUnitFiles = 1024
+
+// maxUnitFileSize bounds what is read of one unit file.
+const maxUnitFileSize = 1 << 20
 
 // Installed is what the unit files say about the level targets' members.
 type Installed struct {
@@ -286,17 +289,21 @@ func (t *tree) read(path string) []*unit.UnitOption {
 		}
 	}
 	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) || err != nil {
+	if err != nil {
 		return nil
 	}
 	defer func() { _ = file.Close() }()
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
-	options, err := unit.DeserializeOptions(file)
-	if err != nil {
-		return nil
-	}
+
+	return parseUnitFile(io.LimitReader(file, maxUnitFileSize))
+}
+
+// parseUnitFile returns the options of a unit file; of one that stops making sense at
+// some line, those before it. systemd is more forgiving, but warns of such a line.
+func parseUnitFile(text io.Reader) []*unit.UnitOption {
+	options, _ := unit.DeserializeOptions(text)
 
 	return options
 }

@@ -354,7 +354,7 @@ func TestAStuckBusDoesNotHoldTheAgent(t *testing.T) {
 	resumed := sync.OnceFunc(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
 	defer resumed()
 	// To nobody: how fast a client reads is not the subject.
-	invoke := levels.Invoke{Tag: 1, Registration: levels.Registration{Component: "naming", Client: ":1.99999"}, Position: position(levels.Init, 3)}
+	invoke := levels.Invoke{Tag: 1, Registration: levels.Registration{Component: "naming", Client: ":1.99999"}, Position: position(levels.Shut, 3)}
 	began := time.Now()
 	var err error
 	for range 4 * maxOutgoing {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/cssc-ha/cssc/agent/config"
@@ -15,6 +16,7 @@ import (
 )
 
 func main() {
+	debug.SetGCPercent(collectSeldom)
 	kernel, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
 	warn := io.Writer(os.Stderr)
 	if err == nil {
@@ -22,6 +24,10 @@ func main() {
 	}
 	os.Exit(run(os.Args[1:], "/", warn))
 }
+
+// collectSeldom is the garbage collector's percentage: every boot waits for this short
+// process, and what it reads is bounded.
+const collectSeldom = 800
 
 // prefixed writes each message to the kernel's log, as a warning.
 type prefixed struct{ out io.Writer }

@@ -7,11 +7,12 @@
 //	requests ─┐                                  ┌─ Bus: callbacks, status, signals
 //	cluster ──┤   one turn:                      ├─ Units: start and stop targets
 //	units  ───┼─▶ persist → step → record →  ────┼─ Cluster: release, leave, join
-//	logind ───┤   publish → answer → perform     ├─ System: inhibitor, endings
-//	timer ────┘                                  └─ Store: /run, /var/lib
+//	logind ───┤   engage → publish → answer →    ├─ System: inhibitor, endings
+//	timer ────┘   conclude                       └─ Store: /run, /var/lib
 //
-// A turn takes all that waits, up to a limit, and pays once for it: one write,
-// one publication. The state of the machine is never written by itself; it is
+// A turn takes all that waits, up to a limit, and pays once for it with one write.
+// It is published at most every few milliseconds; Fresh publishes now for a reader
+// who must see what was answered. The state of the machine is never written by itself; it is
 // the newest snapshot and the events since, stepped again after a restart with
 // their actions discarded, and then told Resumed, on which the machine issues
 // again what was outstanding.
@@ -22,8 +23,9 @@
 // boot log before its actions are begun; a term and the qualified attribute are
 // in the durable state before anybody hears of them. The loop blocks on nothing
 // but its select and its own writes; the watchdog is pinged from it, after the
-// machine has checked its invariants. Answers come after the publication of
-// their turn. Stopping the agent stops no service. Run returns after all its
+// machine has checked its invariants. A reader that calls Fresh sees everything
+// that was answered before. Stopping the agent stops no service, and while systemd is
+// stopping everything by itself no unit is touched. Run returns after all its
 // goroutines have.
 //
 // # What is not guaranteed
@@ -49,7 +51,7 @@
 //
 // # Testing
 //
-// agent_test.go holds the fakes and runs the whole agent in a bubble of fake
-// time with the real machine. Read crash_test.go first: it kills the agent at every
-// write to the log.
+// world_test.go and fakes_test.go hold a small world around the agent, in which the
+// whole of it runs in a bubble of fake time with the real machine. Read crash_test.go
+// first: it kills the agent just before and just after every write to the log.
 package agent

@@ -301,7 +301,7 @@ func (t *tree) read(path string) []*unit.UnitOption {
 }
 
 // parseUnitFile returns the options of a unit file; of one that stops making sense at
-// some line, those before it. systemd is more forgiving, but warns of such a line.
+// some line, those before it. PID 1 is more forgiving, but warns of such a line.
 func parseUnitFile(text io.Reader) []*unit.UnitOption {
 	options, _ := unit.DeserializeOptions(text)
 

@@ -25,7 +25,7 @@ func TestShutdownCancelsARunningInit(t *testing.T) {
 		if got := n.WaitExit(t); got != lab.Rebooted {
 			t.Fatalf("the node %v, want %v; story: %q", got, lab.Rebooted, n.told())
 		}
-		n.inOrder(group("naming begin init:2"), group("naming canceled init"), group("a1 stopping"), group("a1 stop"), group("naming answered shut:last"))
+		n.inOrder(group("naming begin init:2"), group("naming canceled init"), group("a1 stopping"), group("a1 stop"), group("naming end shut:last"))
 		for _, words := range []string{"naming end init:2", "slow start", "a3 starting"} {
 			n.never(words)
 		}
@@ -56,7 +56,7 @@ func TestHangingParticipantsDelayAShutdownOnlyByTheirLimit(t *testing.T) {
 		if got := n.WaitExitWithin(t, upLimit); got != lab.Rebooted {
 			t.Fatalf("the node %v, want %v; story: %q", got, lab.Rebooted, n.told())
 		}
-		n.inOrder(group("naming begin shut:0"), group("z stop"), group("a1 stopping"), group("a1 stop"), group("naming answered shut:last"))
+		n.inOrder(group("naming begin shut:0"), group("z stop"), group("a1 stopping"), group("a1 stop"), group("naming end shut:last"))
 		if took := time.Since(begin); took < 4*time.Second {
 			t.Errorf("the node ended after %v, want at least the two limits of 2 s", took)
 		}

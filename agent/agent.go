@@ -29,10 +29,11 @@ type Notifier interface {
 type Ports struct {
 	Units  Units
 	System System
-	// Cluster nil means the solo cluster of this package.
-	Cluster Cluster
-	Bus     Bus
-	Store   Store
+	// NewCluster is called once, when it is known what this boot has seen already; the
+	// agent runs what it returns.
+	NewCluster func(start ClusterStart) Cluster
+	Bus        Bus
+	Store      Store
 	// Notify may be nil.
 	Notify Notifier
 	Clock  Clock

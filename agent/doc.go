@@ -40,7 +40,7 @@
 //
 // Run owns everything; Agent's other methods may be called from any goroutine.
 // Works run in goroutines of their own, each with a deadline, and report back
-// by message. The solo cluster has a goroutine of its own.
+// by message. The cluster has a goroutine of its own.
 //
 // # Errors
 //

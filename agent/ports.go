@@ -46,11 +46,13 @@ type System interface {
 	End(ctx context.Context, mode levels.Mode, report func(step string, err error)) error
 }
 
-// Cluster is the election and the membership. The solo cluster of this package
-// satisfies it for a cluster of one; serfcmm will for more.
+// Cluster is the election and the membership. The Solo of package serfcmm satisfies it
+// for a cluster of one.
 type Cluster interface {
+	// Run decides until ctx ends; until it runs, Observe tells what ClusterStart said.
+	Run(ctx context.Context) error
 	// Observe returns the present truth.
-	Observe() Observation
+	Observe() levels.Observation
 	// Changed has capacity 1 and receives when Observe would tell something new.
 	Changed() <-chan struct{}
 	// SetQualified tells the election whether this node may hold a role.
@@ -65,15 +67,17 @@ type Cluster interface {
 	MayAct(now levels.Instant) bool
 }
 
-// Observation is what the cluster is now, as this node sees it.
-type Observation struct {
-	Known   bool // a master is known
-	Quorate bool
-	Role    levels.RoleChanged
-	Gate    levels.MasterProgress
-	Nodes   []levels.NodeView
-	// LeaseRemaining is zero without a lease that runs out.
-	LeaseRemaining time.Duration
+// ClusterStart is what the agent knows of the cluster when it starts.
+type ClusterStart struct {
+	Node      levels.NodeID
+	Eligible  bool
+	Qualified bool
+	// Term is the highest that was ever told; Master says that this node holds it
+	// still, because only the agent was restarted.
+	Term   levels.Term
+	Master bool
+	// Left: the node is out of the cluster until Join.
+	Left bool
 }
 
 // Bus delivers to clients and publishes. The Server of package dbusapi satisfies it

@@ -159,21 +159,15 @@ func (l *loop) repair(ctx context.Context, finished []levels.RunRecord, qualifie
 	l.unsaved = l.unsaved || l.durable != before
 }
 
-// joinCluster connects to the cluster; without one given it makes a solo one
-// that goes on where the machine was.
+// joinCluster makes the cluster, which goes on where the machine was.
 func (l *loop) joinCluster(c config.Config) {
 	l.left = l.view.State == levels.StateDown || l.view.State == levels.StateLeaving
 	l.electable = electable(l.view)
-	l.cluster = l.ports.Cluster
-	if l.cluster != nil {
-		return
-	}
-	solo := NewSolo(SoloStart{
+	l.cluster = l.ports.NewCluster(ClusterStart{
 		Node: c.Levels.Node, Eligible: c.Levels.Eligible, Qualified: l.electable,
 		Term: max(l.durable.Term, l.view.Term), Master: l.restored && l.view.Master == c.Levels.Node && !l.left, Left: l.left,
 	})
-	l.cluster = solo
-	l.running.Go(func() { _ = solo.Run(l.works) })
+	l.running.Go(func() { _ = l.cluster.Run(l.works) })
 }
 
 // greet follows the first moment in which clients can reach the agent: their

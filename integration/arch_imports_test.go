@@ -22,6 +22,7 @@ func rules() map[string]rule {
 	return map[string]rule{
 		"levels":  {std: pure},
 		"units":   {imports: []string{"levels", "godbus", "go-systemd", "x/sys"}},
+		"serfcmm": {imports: []string{"levels"}},
 		"dbusapi": {imports: []string{"levels", "contrib/dist/dbus-1/interfaces", "godbus"}},
 		"agent":   {imports: []string{"levels", "agent/config", "x/sys"}},
 

@@ -1,5 +1,7 @@
 package levels
 
+import "time"
+
 // View is everything an observer may know of the machine: plain data, a copy,
 // complete in itself. Lists are sorted, so that equal machines give equal views.
 type View struct {
@@ -181,4 +183,15 @@ type NodeView struct {
 	Self      bool      `json:"self"`
 	// Address is empty in a cluster of one without configuration.
 	Address string `json:"address,omitempty"`
+}
+
+// Observation is what the cluster is now, as this node sees it.
+type Observation struct {
+	Known   bool // a master is known
+	Quorate bool
+	Role    RoleChanged
+	Gate    MasterProgress
+	Nodes   []NodeView
+	// LeaseRemaining is zero without a lease that runs out.
+	LeaseRemaining time.Duration
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm"
 	"github.com/cssc-ha/cssc/units"
 )
 
@@ -127,7 +128,7 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 	bus.Server = n.server
 	n.agent = agent.New(agent.Options{
 		Ports: agent.Ports{
-			Units: n.driver, System: n.system, Bus: bus, Store: store, Notify: notifier{}, Clock: agent.BootClock,
+			Units: n.driver, System: n.system, NewCluster: newCluster, Bus: bus, Store: store, Notify: notifier{}, Clock: agent.BootClock,
 		},
 		Journal: handler, Version: version, Incarnation: incarnation,
 		Load: load, Digest: func() string { return config.Digest(s.configDir) },
@@ -136,6 +137,11 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 	backend.Agent = n.agent
 
 	return store, nil
+}
+
+// newCluster makes the cluster of one, the only kind of this version.
+func newCluster(start agent.ClusterStart) agent.Cluster {
+	return serfcmm.NewSolo(serfcmm.SoloStart(start))
 }
 
 // run returns when the agent has stopped, or when a part without which it is

@@ -1,4 +1,4 @@
-package agent
+package serfcmm
 
 import (
 	"context"
@@ -28,14 +28,14 @@ type SoloStart struct {
 
 // Solo is the cluster of one: this node is the master as soon as it may be.
 // Run owns the state; the other methods are safe for concurrent use and end
-// with their context. Solo satisfies Cluster.
+// with their context. Solo satisfies agent.Cluster.
 type Solo struct {
 	start SoloStart
 	// commands is unbuffered: a command is either carried out or given up by its sender.
 	commands chan soloCommand
 	// changed has capacity 1: it says "look again", however often things changed.
 	changed  chan struct{}
-	observed atomic.Pointer[Observation]
+	observed atomic.Pointer[levels.Observation]
 }
 
 type soloVerb uint8
@@ -142,7 +142,7 @@ func (s *Solo) publish(state *soloState) {
 	case !state.Qualified:
 		role.Role = levels.RoleOffline
 	}
-	next := &Observation{
+	next := &levels.Observation{
 		Known: state.Master, Quorate: !state.Left, Role: role,
 		Nodes: []levels.NodeView{{
 			Node: state.Node, Role: role.Role, Term: state.Term,
@@ -171,7 +171,7 @@ func (s *Solo) command(ctx context.Context, verb soloVerb) error {
 }
 
 // Observe returns the present truth.
-func (s *Solo) Observe() Observation { return *s.observed.Load() }
+func (s *Solo) Observe() levels.Observation { return *s.observed.Load() }
 
 // Changed receives when Observe would tell something new.
 func (s *Solo) Changed() <-chan struct{} { return s.changed }

@@ -25,11 +25,11 @@ func TestBootReachesEveryLevelInOrder(t *testing.T) {
 		n.await("Ready", "true")
 		n.inOrder(
 			group("naming registered"),
-			group("naming answered init:1", "a1 start", "b1 start"),
+			group("naming end init:1", "a1 start", "b1 start"),
 			group("naming begin init:3", "a3 starting"),
-			group("naming answered init:3", "a3 start"),
+			group("naming end init:3", "a3 start"),
 			group("a4 starting"), group("a4 start"),
-			group("naming begin init:last", "naming answered init:last", "z starting", "z start"),
+			group("naming begin init:last", "naming end init:last", "z starting", "z start"),
 		)
 		n.inOrder(group("a1 start", "b1 start"), group("m2 starting"), group("m2 start"), group("a3 starting"))
 		n.inOrder(group("z start"), group("ready start"))

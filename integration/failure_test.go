@@ -106,9 +106,9 @@ func TestDyingClientFailsItsCallback(t *testing.T) {
 		n.member("after", "cssc-init-2.target")
 		n.Boot(t)
 		n.awaitTold("naming begin init:1")
-		n.awaitTold("naming answered init:1")
+		n.awaitTold("naming end init:1")
 		n.await("State", "up")
-		n.inOrder(group("naming answered init:1"), group("after starting"))
+		n.inOrder(group("naming end init:1"), group("after starting"))
 		if got := count(n.told(), "naming begin init:1"); got != 2 {
 			t.Errorf("naming was invoked %d times, want 2: before and after its death", got)
 		}

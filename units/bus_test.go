@@ -34,6 +34,7 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
     <allow receive_type="error"/>
     <allow receive_type="signal"/>
   </policy>
+  <limit name="max_replies_per_connection">128</limit>
 </busconfig>
 `
 

@@ -3,6 +3,7 @@ package units
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -352,4 +353,39 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		t.Errorf("run: %v", err)
 	}
 	goleak.VerifyNone(t, before)
+}
+
+// TestManyUnitsStayWithinTheLimitOfTheBus starts and stops more units than the bus allows
+// a connection to have unanswered calls, three targets at a time.
+func TestManyUnitsStayWithinTheLimitOfTheBus(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	want := map[string]string{}
+	const each = 300
+	for number := range levels.Level(3) {
+		members := map[string]*fakeUnit{}
+		for i := range each {
+			members[fmt.Sprintf("m%d-%d.service", number, i)] = &fakeUnit{after: "inactive"}
+		}
+		f.target(TargetUnit(level(number)), members)
+	}
+	d := newDriver(t, f)
+	works := make([]chan map[string]string, 3)
+	for number := range works {
+		works[number] = make(chan map[string]string, 1)
+		go func() {
+			members, err := d.Start(limited(t), levels.StartUnits{Target: level(levels.Level(number))}, nil)
+			if err != nil {
+				t.Errorf("start: %v", err)
+			}
+			works[number] <- described(members)
+		}()
+	}
+	for number, work := range works {
+		clear(want)
+		for i := range each {
+			want[fmt.Sprintf("m%d-%d.service", number, i)] = "done"
+		}
+		wantMembers(t, <-work, want)
+	}
 }

@@ -157,6 +157,8 @@ func (f *fake) call(path dbus.ObjectPath, member string, args []any) ([]any, err
 		return nil, nil
 	case "GetAll":
 		return f.properties(path), nil
+	case "ListUnitsByNames":
+		return f.byNames(args[0].([]string)), nil
 	case "Get":
 		return f.property(path, args)
 	case "EnqueueUnitJob":
@@ -172,6 +174,22 @@ func (f *fake) call(path dbus.ObjectPath, member string, args []any) ([]any, err
 	default:
 		return nil, dbus.MakeFailedError(fmt.Errorf("fake has no %s", member))
 	}
+}
+
+func (f *fake) byNames(names []string) []any {
+	list := []unitStatus{}
+	for _, name := range names {
+		s := f.unitAt(dbus.ObjectPath(busPath(name))).state
+		one := unitStatus{
+			Name: name, LoadState: s.loadState, ActiveState: s.activeState, SubState: s.subState, Path: "/", JobPath: "/",
+		}
+		if ids := f.jobsOf(s.id); len(ids) > 0 {
+			one.Job = ids[0]
+		}
+		list = append(list, one)
+	}
+
+	return []any{list}
 }
 
 func (f *fake) unitAt(path dbus.ObjectPath) *fakeUnit {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,10 @@ const (
 	dialTimeout    = 10 * time.Second
 	firstBackOff   = 50 * time.Millisecond
 	longestBackOff = 2 * time.Second
+
+	// Calls in flight: at most portionsAtOnce × portionSize and a few single ones.
+	portionSize    = 32
+	portionsAtOnce = 3
 )
 
 // Options of Driver and System.
@@ -73,6 +78,9 @@ type link struct {
 type session struct {
 	conn  *dbus.Conn
 	watch *watcher
+	// portions holds a token for each portion of calls in flight; capacity portionsAtOnce,
+	// never closed.
+	portions chan struct{}
 }
 
 func (s *session) done() <-chan struct{} { return s.conn.Context().Done() }
@@ -172,7 +180,7 @@ func (l *link) connect(ctx context.Context) (*session, error) {
 
 		return nil, fmt.Errorf("connect to %s: %w", l.options.address(), err)
 	}
-	s := &session{conn: conn, watch: watch}
+	s := &session{portions: make(chan struct{}, portionsAtOnce), conn: conn, watch: watch}
 	if err := l.prepare(connCtx, s); err != nil {
 		cancel()
 		_ = conn.Close()
@@ -230,10 +238,31 @@ type request struct {
 	args   []any
 }
 
+// callAll makes the calls in portions, so that all works together never have more
+// answers outstanding than the bus allows a connection: dbus-daemon refuses the 129th.
 func (s *session) callAll(ctx context.Context, requests []request) []*dbus.Call {
+	calls := make([]*dbus.Call, 0, len(requests))
+	for portion := range slices.Chunk(requests, portionSize) {
+		calls = append(calls, s.callPortion(ctx, portion)...)
+	}
+
+	return calls
+}
+
+func (s *session) callPortion(ctx context.Context, requests []request) []*dbus.Call {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	calls := make([]*dbus.Call, len(requests))
+	select {
+	case s.portions <- struct{}{}:
+		defer func() { <-s.portions }()
+	case <-ctx.Done():
+		for i := range calls {
+			calls[i] = &dbus.Call{Err: ctx.Err()}
+		}
+
+		return calls
+	}
 	for i, r := range requests {
 		calls[i] = s.conn.Object(r.to.destination, r.to.path).
 			GoWithContext(ctx, r.method, 0, make(chan *dbus.Call, 1), r.args...)

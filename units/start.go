@@ -232,9 +232,8 @@ func (w *starting) raise(ctx context.Context, s *session) error {
 	if !w.lasting || !well {
 		return nil
 	}
-	target, err := s.read(ctx, w.target)
-	if err != nil || !target.down() || target.loadState != "loaded" {
-		return err
+	if target := s.glance(ctx, []string{w.target})[w.target]; target == nil || !target.down() || target.loadState != "loaded" {
+		return nil
 	}
 	if stopping, err := s.shuttingDown(ctx); err != nil || stopping {
 		return err

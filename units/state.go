@@ -67,6 +67,33 @@ func (s *state) askedSince(since monotonic) bool {
 	return s.inactiveExit >= since || s.conditionAt >= since || s.assertAt >= since
 }
 
+// unitStatus is one element of the answer of ListUnitsByNames, a(ssssssouso).
+type unitStatus struct {
+	Name, Description, LoadState, ActiveState, SubState, Following string
+	Path                                                           dbus.ObjectPath
+	Job                                                            uint32
+	JobType                                                        string
+	JobPath                                                        dbus.ObjectPath
+}
+
+// glance reads the little that one call tells of many units: load, active and sub state
+// and the job. All else of the states is unknown. PID 1 needs far longer to write down
+// every property of each. Units that it does not name in the answer are missing.
+func (s *session) glance(ctx context.Context, names []string) map[string]*state {
+	states := make(map[string]*state, len(names))
+	var list []unitStatus
+	if s.call(ctx, manager(), systemdManager+".ListUnitsByNames", names).Store(&list) != nil {
+		return states
+	}
+	for _, unit := range list {
+		states[unit.Name] = &state{
+			id: unit.Name, loadState: unit.LoadState, activeState: unit.ActiveState, subState: unit.SubState, job: unit.Job,
+		}
+	}
+
+	return states
+}
+
 // readAll reads units, all at the same time. A unit that systemd has no answer for
 // reads as broken; an error means that the bus has none.
 func (s *session) readAll(ctx context.Context, names []string) (map[string]*state, error) {

@@ -41,7 +41,7 @@ func TestSignalsLostHalfwayOnlyDelay(t *testing.T) {
 	f := newFake(t)
 	f.target("cssc-init-0.target", map[string]*fakeUnit{"one.service": {hold: true}, "other.service": {hold: true}})
 	w := startInBackground(t, newDriver(t, f), levels.StartUnits{Target: level(0)})
-	f.called(t, "GetAll", 4)
+	f.called(t, "ListUnitsByNames", 1)
 	f.finish("one.service")
 	<-w.told
 	f.set(func() { f.mute = true })
@@ -61,7 +61,7 @@ func TestSignalsSaveTheTick(t *testing.T) {
 	for range rounds {
 		f.set(func() { f.calls = nil })
 		w := startInBackground(t, d, levels.StartUnits{Target: level(0)})
-		f.called(t, "GetAll", 3) // the target, then both
+		f.called(t, "ListUnitsByNames", 1)
 		f.finish("a.service")
 		w.wait(t)
 		if _, err := d.Stop(limited(t), levels.StopUnits{Target: level(0)}); err != nil {
@@ -143,7 +143,7 @@ func TestForgedAndMistypedSignalsAreNothing(t *testing.T) {
 	f.target("cssc-init-0.target", map[string]*fakeUnit{"slow.service": {hold: true}})
 	d := newDriver(t, f)
 	w := startInBackground(t, d, levels.StartUnits{Target: level(0)})
-	f.called(t, "GetAll", 3)
+	f.called(t, "ListUnitsByNames", 1)
 	s, err := d.link.session(limited(t))
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func TestWorkGoesOnOverReexecAndBusRestart(t *testing.T) {
 			f := newFake(t)
 			f.target("cssc-init-0.target", map[string]*fakeUnit{"slow.service": {hold: true}, "unheard.service": {hold: true, result: "failed", after: "failed"}})
 			w := startInBackground(t, newDriver(t, f), levels.StartUnits{Target: level(0)})
-			f.called(t, "GetAll", 4)
+			f.called(t, "ListUnitsByNames", 1)
 			happen(t, f)
 			f.finish("unheard.service")
 			f.finish("slow.service")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -181,22 +182,26 @@ func (w *work) wait(ctx context.Context, s *session, judge func(p *part, st *sta
 	}
 }
 
-// look reads the open parts: all of them, or those whose job has ended.
+// look reads the open parts: all of them, or those without a job and those whose job
+// has ended. What a glance settles is not read whole.
 func (w *work) look(ctx context.Context, s *session, all bool, judge func(p *part, st *state, result string)) error {
 	var names []string
 	for _, p := range w.parts {
 		_, ended := w.board.result(p.job)
-		if !p.settled && (all || ended) {
+		if !p.settled && (all || ended || p.job == 0) {
 			names = append(names, p.unit)
 		}
 	}
 	if len(names) == 0 {
 		return nil
 	}
-	states, err := s.readAll(ctx, names)
+	states := s.glance(ctx, names)
+	names = slices.DeleteFunc(names, func(name string) bool { return states[name] != nil && w.plain(name, states[name]) })
+	whole, err := s.readAll(ctx, names)
 	if err != nil {
 		return err
 	}
+	maps.Copy(states, whole)
 	for _, p := range w.parts {
 		st := states[p.unit]
 		if p.settled || st == nil {
@@ -216,4 +221,24 @@ func (w *work) look(ctx context.Context, s *session, all bool, judge func(p *par
 	}
 
 	return nil
+}
+
+// plain says whether a glance is enough to judge a unit: its job is done and it is as
+// the job should leave it, or the job is still there.
+func (w *work) plain(name string, st *state) bool {
+	at := slices.IndexFunc(w.parts, func(p *part) bool { return p.unit == name })
+	job := w.parts[at].job
+	result, _ := w.board.result(job)
+	switch {
+	case job == 0:
+		return false
+	case st.job == job:
+		return true
+	case result != "done" || st.job != 0 || st.loadState != "loaded":
+		return false
+	case w.verb == "start":
+		return st.activeState == "active"
+	default:
+		return st.activeState == "inactive"
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"unicode/utf8"
 
 	"github.com/cssc-ha/cssc/levels"
 )
@@ -48,17 +49,20 @@ func newCodec() *codec {
 }
 
 // logRecord is the JSON of one line of the log.
-type logRecord struct {
-	Serial uint64          `json:"serial"`
-	Now    levels.Instant  `json:"now"`
-	Kind   string          `json:"kind"`
-	Event  json.RawMessage `json:"event"`
+type logRecord[E any] struct {
+	Serial uint64         `json:"serial"`
+	Now    levels.Instant `json:"now"`
+	Kind   string         `json:"kind"`
+	Event  E              `json:"event"`
 }
 
 // normal returns the event as a replay would see it, so that memory and log
 // never differ: what JSON cannot carry (text that is not UTF-8, a value that no
 // word stands for) is replaced or refused before anybody acts on it.
 func (c *codec) normal(event levels.Event) (levels.Event, error) {
+	if done, ok := event.(levels.CallbackDone); ok && utf8.ValidString(string(done.Client)) && utf8.ValidString(done.Message) {
+		return event, nil // the one that comes in storms; JSON carries it as it is
+	}
 	body, err := json.Marshal(event)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", levels.ErrInvalid, err.Error())
@@ -72,18 +76,13 @@ func (c *codec) normal(event levels.Event) (levels.Event, error) {
 }
 
 func (c *codec) encode(event StampedEvent) ([]byte, error) {
-	body, err := json.Marshal(event.Event)
-	if err != nil {
-		return nil, err
-	}
-
-	return json.Marshal(logRecord{
-		Serial: event.Serial, Now: event.Now, Kind: reflect.TypeOf(event.Event).Name(), Event: body,
+	return json.Marshal(logRecord[any]{
+		Serial: event.Serial, Now: event.Now, Kind: reflect.TypeOf(event.Event).Name(), Event: event.Event,
 	})
 }
 
 func (c *codec) decode(line []byte) (StampedEvent, error) {
-	var record logRecord
+	var record logRecord[json.RawMessage]
 	if err := json.Unmarshal(line, &record); err != nil {
 		return StampedEvent{}, err
 	}

@@ -23,8 +23,9 @@ const (
 	// A pause: retryPause is how long a file that cannot be written is left alone.
 	retryPause = time.Second
 	// A rest: publishPause is how long a status stays before the next one replaces it,
-	// unless somebody asks. A storm of answers is published two hundred times a second.
-	publishPause = 5 * time.Millisecond
+	// unless somebody asks or something important happened. A storm of answers is
+	// published forty times a second.
+	publishPause = 25 * time.Millisecond
 	// As long, statusPause is how long the line of "systemctl status" stays.
 	statusPause = 200 * time.Millisecond
 	// A look: lookTimeout bounds one look at systemd, logind and the bus.
@@ -276,7 +277,8 @@ func (l *loop) turns(ctx context.Context) error {
 }
 
 // turn makes one batch of events durable, steps them, sends the participants to
-// work, publishes, answers, and then does what concerns the whole node.
+// work, answers, publishes, and then does what concerns the whole node. Whoever reads
+// after the answer asks for a fresh status first, see Fresh.
 func (l *loop) turn(ctx context.Context, now levels.Instant) {
 	if l.begun {
 		l.hear()
@@ -298,18 +300,18 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 		answers[i] = answer{result: result, err: result.Err}
 		l.stepped(ctx, next, result)
 	}
-	l.view = l.machine.Glance()
 	for _, action := range actions {
 		l.record(ctx, action)
 	}
 	l.stale.Store(l.stale.Load() || len(batch) > 0)
 	l.act(now, actions, forParticipants)
-	l.show(ctx, now, actions)
+	l.view = l.machine.Glance()
 	for i, next := range batch {
 		if next.answer != nil {
 			next.answer <- answers[i] // capacity 1, sent once
 		}
 	}
+	l.show(ctx, now, actions)
 	l.act(now, actions, forTheNode)
 	l.follow(ctx, now)
 }

@@ -187,7 +187,7 @@ func (l *loop) invoke(now levels.Instant, call levels.Invoke) {
 
 // mayAct asks for the lease before what only a master may do.
 func (l *loop) mayAct(now levels.Instant, masterOnly bool, what string) error {
-	if masterOnly && l.view.Role == levels.RoleMaster && !l.cluster.MayAct(now) {
+	if masterOnly && l.machine.Role() == levels.RoleMaster && !l.cluster.MayAct(now) {
 		return fmt.Errorf("%s: the lease has run out", what)
 	}
 

@@ -9,19 +9,11 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 )
 
-// show publishes when somebody asked, when an operation has ended or the node
-// leaves, and otherwise at most once in publishPause: a turn that follows another at
-// once only makes the status stale.
+// show publishes when somebody asked or something important happened, and otherwise
+// at most once in publishPause: a turn that follows another at once only makes the
+// status stale.
 func (l *loop) show(ctx context.Context, now levels.Instant, actions []levels.Action) {
-	urgent := len(l.askers) > 0
-	for _, action := range actions {
-		switch action.(type) {
-		case levels.TellOperationFinished, levels.LeaveCluster:
-			urgent = true
-		default:
-		}
-	}
-	if !urgent && now < l.shownAt.Add(publishPause) {
+	if len(l.askers) == 0 && now < l.shownAt.Add(publishPause) && !slices.ContainsFunc(actions, important) {
 		return
 	}
 	l.publish(ctx, now)
@@ -31,6 +23,19 @@ func (l *loop) show(ctx context.Context, now levels.Instant, actions []levels.Ac
 		close(shown)
 	}
 	l.askers = nil
+}
+
+// important says whether the news may not wait. A level reached and a participant that
+// failed come in numbers and may.
+func important(action levels.Action) bool {
+	switch action.(type) {
+	case levels.TellStateChanged, levels.TellSequenceStarted, levels.TellSequenceFinished, levels.TellHeld,
+		levels.TellMasterReady, levels.TellQualified, levels.TellOperationStarted, levels.TellOperationFinished,
+		levels.TellTargetLost, levels.LeaveCluster:
+		return true
+	default:
+		return false
+	}
 }
 
 // publish makes the state of this turn visible, when it differs from the one

@@ -52,6 +52,9 @@ func (m *Machine) Glance() *View {
 	return view
 }
 
+// Role is the settled role, the one in the view.
+func (m *Machine) Role() Role { return m.s.Role }
+
 // Clients lists everybody on the bus who matters to the machine: who registered,
 // who has an open invocation, who asked for cancellations; sorted.
 func (m *Machine) Clients() []ClientID {

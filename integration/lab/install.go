@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -37,7 +38,7 @@ func Enable(n *Node, units ...string) error {
 }
 
 // InstallTree runs "make build install" into a folder of build/, once per process, and returns
-// the folder.
+// the folder, which the next process sweeps away.
 func InstallTree() (string, error) { return installOnce() }
 
 //nolint:gochecknoglobals // one build per process is the purpose
@@ -58,13 +59,30 @@ func makeInstallTree() (string, error) {
 		return "", err
 	}
 	defer unlock()
-	tree := filepath.Join(build, "tree")
-	// What an earlier version installed is not part of this one.
-	if err = os.RemoveAll(tree); err != nil {
+	if err = sweepTrees(build); err != nil {
 		return "", err
 	}
+	tree := treeOf(build, strconv.Itoa(os.Getpid()))
 
 	return tree, command(ctx, "make", "-s", "-C", top, "build", "install", "DESTDIR="+tree)
+}
+
+// treeOf is the install tree of a process: its own, since it copies from it while others
+// build theirs.
+func treeOf(build, process string) string { return filepath.Join(build, "tree-"+process) }
+
+// sweepTrees removes the trees of processes that are gone, and one that this process's
+// number has left behind.
+func sweepTrees(build string) error {
+	trees, err := filepath.Glob(treeOf(build, "*"))
+	for _, tree := range trees {
+		process := strings.TrimPrefix(filepath.Base(tree), "tree-")
+		if _, gone := os.Stat("/proc/" + process); gone != nil || process == strconv.Itoa(os.Getpid()) {
+			err = errors.Join(err, os.RemoveAll(tree))
+		}
+	}
+
+	return err
 }
 
 // Repository is the top folder of the source tree that the process was started in.

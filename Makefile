@@ -61,7 +61,7 @@ check: lint ## no root, two minutes: linters, format, vet, unit and architecture
 
 .PHONY: lint
 lint: ## linters, vet and format, as configured in .golangci.yml
-	$(LINT) run ./...
+	$(LINT) run --allow-parallel-runners ./...
 
 .PHONY: fmt
 fmt: ## format the code as the linters want it

@@ -96,6 +96,9 @@ type loop struct {
 	diskError   error // why it is behind
 	retryAt     levels.Instant
 
+	// A chain: lastPlain is closed when the last work on an empty plain target has ended.
+	lastPlain chan struct{}
+
 	queue    []pending
 	notices  []levels.Action
 	shownAt  levels.Instant  // of the last publication

@@ -232,7 +232,18 @@ func (l *loop) unitWork(id levels.WorkID, target levels.Target, named []string, 
 		return
 	}
 	given := l.unitWorks
+	var before, after chan struct{}
+	if target.Plain && len(named) == 0 {
+		// A start and a stop of an empty target follow each other closely, and nobody waits
+		// for either; they must not overtake each other.
+		before, after = l.lastPlain, make(chan struct{})
+		l.lastPlain = after
+	}
 	l.work(l.workLimit(), func(ctx context.Context) message {
+		if after != nil {
+			defer close(after)
+			waitFor(ctx, before)
+		}
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		stop := context.AfterFunc(given, func() { cancel(context.Cause(given)) })
@@ -244,6 +255,17 @@ func (l *loop) unitWork(id levels.WorkID, target levels.Target, named []string, 
 
 		return happened{levels.WorkFinished{Work: id, Members: members, Err: errorText(err)}}
 	})
+}
+
+// waitFor waits until before is closed or ctx ends; nil is closed already.
+func waitFor(ctx context.Context, before <-chan struct{}) {
+	if before == nil {
+		return
+	}
+	select {
+	case <-before:
+	case <-ctx.Done():
+	}
 }
 
 // workLimit is longer than any participant may take: the machine ends hung

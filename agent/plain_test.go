@@ -1,0 +1,74 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// slowStart is a systemd that takes its time to start and none to stop.
+type slowStart struct {
+	Units
+
+	seen chan string // has room for all that a test does
+}
+
+func (u slowStart) Start(context.Context, levels.StartUnits, func(levels.Member)) ([]levels.Member, error) {
+	time.Sleep(time.Second)
+	u.seen <- "started"
+
+	return nil, nil
+}
+
+func (u slowStart) Stop(context.Context, levels.StopUnits) ([]levels.Member, error) {
+	u.seen <- "stopped"
+
+	return nil, nil
+}
+
+// Goal: nobody waits for an empty plain target, and yet it ends as it was asked last.
+// Method: a start that takes long, a stop and a start right behind it; and a target with
+// a member, whose stop may not wait for a start that hangs.
+func TestEmptyPlainTargetsKeepTheirOrder(t *testing.T) {
+	for name, c := range map[string]struct {
+		members []string
+		want    []string
+	}{
+		"empty":    {nil, []string{"started", "stopped", "started"}},
+		"occupied": {[]string{"a.service"}, []string{"stopped", "started", "started"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				units := slowStart{seen: make(chan string, 3)}
+				l := &loop{
+					Agent: New(Options{}), ports: Ports{Units: units}, works: t.Context(), unitWorks: t.Context(),
+					members: map[levels.Target][]string{levels.ReadyTarget(): c.members},
+				}
+				l.config.Store(&config.Config{})
+				l.startUnits(0, levels.StartUnits{Target: levels.ReadyTarget()})
+				synctest.Wait()
+				l.stopUnits(levels.StopUnits{Target: levels.ReadyTarget()})
+				synctest.Wait()
+				l.startUnits(0, levels.StartUnits{Target: levels.ReadyTarget()})
+				l.running.Wait()
+				close(units.seen)
+				if got := drained(units.seen); !slices.Equal(got, c.want) {
+					t.Errorf("systemd saw %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func drained(from <-chan string) (all []string) {
+	for text := range from {
+		all = append(all, text)
+	}
+
+	return all
+}

@@ -306,7 +306,7 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 	for _, action := range actions {
 		l.record(ctx, action)
 	}
-	l.stale.Store(l.stale.Load() || len(batch) > 0)
+	l.stale.Store(true) // before anybody is answered
 	l.act(now, actions, forParticipants)
 	l.view = l.machine.Glance()
 	for i, next := range batch {

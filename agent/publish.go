@@ -14,6 +14,8 @@ import (
 // status stale.
 func (l *loop) show(ctx context.Context, now levels.Instant, actions []levels.Action) {
 	if len(l.askers) == 0 && now < l.shownAt.Add(publishPause) && !slices.ContainsFunc(actions, important) {
+		l.stale.Store(true) // also without an event: a problem may have come or gone
+
 		return
 	}
 	l.publish(ctx, now)

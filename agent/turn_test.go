@@ -72,3 +72,13 @@ func drained(from <-chan string) (all []string) {
 
 	return all
 }
+
+// Goal: what a turn without an event changes, a problem say, is published soon and not at
+// the next occasion. Method: a turn right behind a publication.
+func TestTurnBehindAPublicationLeavesTheStatusStale(t *testing.T) {
+	l := &loop{Agent: New(Options{}), shownAt: 1}
+	l.show(t.Context(), 2, nil)
+	if !l.stale.Load() {
+		t.Error("the status counts as fresh although nothing was published")
+	}
+}

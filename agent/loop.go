@@ -19,7 +19,7 @@ const (
 	maxCascade = 10_000
 
 	resyncBusy = time.Second
-	resyncIdle = 30 * time.Second
+	resyncIdle = 2 * time.Minute
 	// A pause: retryPause is how long a file that cannot be written is left alone.
 	retryPause = time.Second
 	// A rest: publishPause is how long a status stays before the next one replaces it,

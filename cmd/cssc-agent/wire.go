@@ -27,7 +27,7 @@ import (
 const (
 	// A goal: gcPercent lets the heap grow in a storm of callbacks, which a limit of memory
 	// would spend on collecting; at idle the process stays below 20 MB resident.
-	gcPercent = 150
+	gcPercent = 100
 	// Numbers: tagBits keeps tags below 2^53, so that every JSON reader can hold them.
 	tagBits = 48
 	// A wait: bootTimeout bounds that for the system bus.

@@ -19,13 +19,11 @@ func (w *worker) benchGenerator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Without a configuration file there are the default ladders: 101 targets.
-	const file, aside = "/etc/cssc/cssc.toml", "/etc/cssc/cssc.toml.aside"
-	if err = os.Rename(file, aside); err != nil {
+	back, err := putConfigAside()
+	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Rename(aside, file) }()
-	defer func() { _ = os.RemoveAll(folder) }()
+	defer back()
 	const generator = "/usr/lib/systemd/system-generators/cssc-generator"
 	const trials = 41
 	value, reference, err := turns(trials,
@@ -39,6 +37,13 @@ func (w *worker) benchGenerator(ctx context.Context) error {
 		Name: "generator, 101 targets", Value: value, Reference: reference, Against: "/bin/true",
 		Unit: "ms", Goal: 10, Absolute: true, Trials: trials,
 	})
+}
+
+// putConfigAside leaves the default ladders, of 101 targets, until back is called.
+func putConfigAside() (back func(), err error) {
+	const file, aside = "/etc/cssc/cssc.toml", "/etc/cssc/cssc.toml.aside"
+
+	return func() { _ = os.Rename(aside, file) }, os.Rename(file, aside)
 }
 
 func timed(ctx context.Context, argv ...string) (time.Duration, error) {
@@ -120,8 +125,37 @@ func runNotify(ctx context.Context) error {
 // idleWindow is how long the agent is watched doing nothing.
 const idleWindow = 30 * time.Second
 
-// benchIdle: memory and processor time of the agent while nothing happens.
+// benchIdle: memory and processor time of the agent with the default configuration
+// while nothing happens.
 func (w *worker) benchIdle(ctx context.Context) error {
+	back, err := putConfigAside()
+	if err != nil {
+		return err
+	}
+	if err = w.renew(ctx); err == nil {
+		err = w.watchIdle(ctx)
+	}
+	back()
+	if err != nil {
+		return err
+	}
+
+	return w.renew(ctx)
+}
+
+// renew makes systemd and the agent read the configuration that there is now.
+func (w *worker) renew(ctx context.Context) error {
+	if err := w.system.call(ctx, "Reload"); err != nil {
+		return err
+	}
+	if err := w.system.run(ctx, "RestartUnit", agentUnit); err != nil {
+		return err
+	}
+
+	return w.settle(ctx)
+}
+
+func (w *worker) watchIdle(ctx context.Context) error {
 	var before, after uint64
 	var pid uint32
 	if err := w.system.property(ctx, agentUnit, "Service", "MainPID", &pid); err != nil {

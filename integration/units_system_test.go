@@ -161,14 +161,16 @@ func TestEndingsEscalate(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), unitsLimit)
 				var steps []string
+				overtaken := false // the bus went down before it could deliver logind's answer
 				err := system.End(ctx, c.mode, func(step string, err error) {
 					if err != nil {
+						overtaken = overtaken || step == "login1" && strings.HasSuffix(err.Error(), "EOF")
 						step += "!"
 					}
 					steps = append(steps, step)
 				})
 				cancel()
-				if got := strings.Join(steps, " "); err != nil || got != c.steps {
+				if got := strings.Join(steps, " "); !overtaken && (err != nil || got != c.steps) {
 					t.Errorf("%v: steps %q, %v, want %q", c.mode, got, err, c.steps)
 				}
 				if got := n.WaitExit(t); got != c.exit {

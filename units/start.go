@@ -232,7 +232,14 @@ func (w *starting) raise(ctx context.Context, s *session) error {
 	if !w.lasting || !well {
 		return nil
 	}
-	if target := s.glance(ctx, []string{w.target})[w.target]; target == nil || !target.down() || target.loadState != "loaded" {
+	target := s.glance(ctx, []string{w.target})[w.target]
+	if target == nil { // no answer: whether that is the bus, reading it tells
+		var err error
+		if target, err = s.read(ctx, w.target); err != nil {
+			return err
+		}
+	}
+	if !target.down() || target.loadState != "loaded" {
 		return nil
 	}
 	if stopping, err := s.shuttingDown(ctx); err != nil || stopping {

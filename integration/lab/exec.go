@@ -123,9 +123,3 @@ func (p *Process) Wait(t TB) (output string, code int) {
 
 	return p.output.String(), p.command.ProcessState.ExitCode()
 }
-
-// Done is closed when the command has ended.
-func (p *Process) Done() <-chan struct{} { return p.done }
-
-// Kill sends SIGKILL.
-func (p *Process) Kill() { _ = p.command.Process.Kill() }

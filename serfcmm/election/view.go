@@ -1,0 +1,58 @@
+package election
+
+// Phase is what this node is doing about mastership. The zero value is unknown.
+type Phase uint8
+
+// The phases.
+const (
+	PhaseUnknown   Phase = iota
+	PhaseAway            // it has left, or was not started
+	PhaseForming         // waits for a proof that its missing state does no harm
+	PhaseFollowing       // a master is known, or may exist
+	PhasePreVoting       // asks whether it would be voted for
+	PhaseCampaigning     // asks for votes
+	PhaseLeading         // it is the master
+	PhaseCeasing         // it is the master without an answer of a majority
+	PhaseRestoring       // it was the master, and what it ran has not come to rest
+)
+
+func phaseWords() []string {
+	return []string{"unknown", "away", "forming", "following", "pre-voting", "campaigning", "leading", "ceasing", "restoring"}
+}
+
+// String returns the word.
+func (p Phase) String() string { return word(p, phaseWords()) }
+
+// View is everything an observer may know of the machine: a copy, complete in itself.
+type View struct {
+	Phase Phase
+	Role  Role
+	// Term is that of the known master, or the highest seen.
+	Term         Term
+	Master, Vice NodeID
+	Progress     Progress
+	// Quorate: this node leads with a majority, or hears a master that does, or has heard
+	// from a majority of voters within a lease.
+	Quorate bool
+	// Lease counts while this node leads.
+	Lease Lease
+	// Proven: this voter may vote.
+	Proven bool
+	// Why says why there is no master, or why this node does not stand; empty when all is well.
+	Why string
+	// Peers are the other nodes of the table, in its order.
+	Peers []PeerView
+	// Dropped counts the messages that were refused as nonsense, Stale those that came late or twice.
+	Dropped, Stale uint64
+}
+
+// PeerView is what this node has heard of another.
+type PeerView struct {
+	Node NodeID
+	// Heard is when its last message came; 0 = never since the start.
+	Heard    Instant
+	Standing Standing
+	Hash     string
+	// Alive: it was heard within a lease.
+	Alive bool
+}

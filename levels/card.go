@@ -1,0 +1,18 @@
+package levels
+
+// Card is what a node tells of itself by gossip: small, late, and for people and defaults
+// only. Nothing that must be true hangs on it.
+type Card struct {
+	Node  NodeID
+	State NodeState
+	Role  Role
+	Term  Term
+	// Reached is the highest init level reached; counts when Started.
+	Reached   Level
+	Started   bool
+	Qualified bool
+	// Hash is the configuration's, Version the program's, Incarnation the boot's.
+	Hash, Version, Incarnation string
+	// Alive: gossip holds the node for a living member. Filled in by who receives the card.
+	Alive bool
+}

@@ -26,7 +26,9 @@ func rules() map[string]rule {
 		"dbusapi": {imports: []string{"levels", "contrib/dist/dbus-1/interfaces", "godbus"}},
 		"agent":   {imports: []string{"levels", "agent/config", "x/sys"}},
 
-		"agent/config": {imports: []string{"levels", "toml"}},
+		"serfcmm/election": {std: pure},
+
+		"agent/config": {imports: []string{"levels", "serfcmm/election", "toml"}},
 
 		"contrib/dist/dbus-1/interfaces": {std: []string{"embed"}},
 	}

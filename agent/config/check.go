@@ -2,10 +2,7 @@ package config
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"time"
@@ -18,6 +15,7 @@ func (r *reader) check() {
 	r.checkLevels()
 	r.checkComponents()
 	r.checkNodes()
+	r.checkMastership()
 	r.checkTimes()
 	core := &r.config.Levels
 	if core.MaxRegistrationsPerClient > core.MaxRegistrations {
@@ -64,71 +62,7 @@ func (r *reader) checkComponents() {
 	}
 }
 
-func (r *reader) checkNodes() {
-	nodes := r.config.Nodes
-	if len(nodes) == 0 {
-		return
-	}
-	index := slices.IndexFunc(nodes, func(n Node) bool { return n.Name == r.config.Local.Node })
-	if index < 0 {
-		r.relation(r.localPlace(), "local.node",
-			"this node is %q, which no [[node]] names; add it there, or set [local] node to the name it has there", r.config.Local.Node)
-	} else {
-		r.config.Levels.Eligible = nodes[index].Eligible
-	}
-	if !slices.ContainsFunc(nodes, func(n Node) bool { return n.Eligible }) {
-		r.relation(r.nodes[nodes[0].Name], "node", "no node is eligible, so there could never be a master; remove one eligible = false")
-	}
-	if !slices.ContainsFunc(nodes, func(n Node) bool { return n.Vote }) {
-		r.relation(r.nodes[nodes[0].Name], "node", "no node has a vote, so there could never be a quorum; remove one vote = false")
-	}
-	if len(nodes) > 1 {
-		r.checkCluster(nodes)
-	}
-}
-
-// localPlace is where the name of this node was said, or the first node entry
-// when it is the host's.
-func (r *reader) localPlace() Problem {
-	if place, set := r.places["local.node"]; set {
-		return place
-	}
-
-	return r.nodes[r.config.Nodes[0].Name]
-}
-
-func (r *reader) checkCluster(nodes []Node) {
-	for _, node := range nodes {
-		if node.Address == "" {
-			r.relation(r.nodes[node.Name], "node.address", "node %q has no address; a cluster of more than one node needs one for each", node.Name)
-		}
-	}
-	if r.config.Security.Keyring == "" && !r.config.Security.Insecure {
-		r.relation(r.nodes[nodes[1].Name], "security.keyring",
-			"missing; a cluster of more than one node needs a key, or security.insecure = true in so many words")
-	}
-	voters := 0
-	for _, node := range nodes {
-		if node.Vote {
-			voters++
-		}
-	}
-	if voters == 2 {
-		r.warn(r.nodes[nodes[1].Name], "node", "two voters cannot tell a dead peer from a broken link; add a third with eligible = false as witness")
-	}
-}
-
-func (r *reader) warn(place Problem, key, text string) {
-	place.Key, place.Text = key, text
-	r.config.Warnings = append(r.config.Warnings, place)
-}
-
 func (r *reader) checkTimes() {
-	m := r.config.Mastership
-	if place, set := r.places["mastership.restart_grace"]; set && m.RestartGrace > 0 && m.RestartGrace < m.Lease {
-		r.relation(place, "mastership.restart_grace", "%s is shorter than the lease of %s; want 0 or at least the lease",
-			short(m.RestartGrace), short(m.Lease))
-	}
 	shutdown := r.config.Shutdown
 	if shutdown.Margin >= shutdown.Timeout {
 		place, set := r.places["shutdown.margin"]
@@ -174,21 +108,4 @@ func endingSequences() []levels.Sequence {
 
 func comparePositions(a, b levels.Position) int {
 	return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.Level, b.Level))
-}
-
-// hash covers the settings that all nodes must share before one of them may take a role.
-func hash(c Config) string {
-	sum := sha256.New()
-	write := func(format string, args ...any) { _, _ = io.WriteString(sum, fmt.Sprintf(format, args...)) }
-	write("cluster %q gate_vice %v\n", c.Levels.Cluster, c.Levels.GateVice)
-	for _, node := range c.Nodes {
-		write("node %q %q %v %v\n", node.Name, node.Address, node.Eligible, node.Vote)
-	}
-	m := c.Mastership
-	write("mastership %d %d %d %q %q\n", m.Lease, m.RestartGrace, m.FormationTimeout, m.TwoNode, m.SelfFence)
-	for _, sequence := range levels.Sequences() {
-		write("levels %s %d\n", sequence, c.Levels.Sequences[sequence].Ladder.Top)
-	}
-
-	return hex.EncodeToString(sum.Sum(nil))[:16]
 }

@@ -17,8 +17,10 @@ type Config struct {
 	Local      Local
 	Shutdown   Shutdown
 	Limits     Limits
-	// Hash covers what every node of the cluster must agree on.
-	Hash string
+	// Hash covers what every node of the cluster must agree on; Fingerprint tells which
+	// settings differ when it does (see Differences).
+	Hash        string
+	Fingerprint string
 	// Digest covers the bytes of the files that were read.
 	Digest string
 	// Warnings are settings that are allowed but will surprise.
@@ -33,23 +35,49 @@ func (c Config) ClusterOfOne() bool { return len(c.Nodes) <= 1 }
 // Node is one [[node]] entry.
 type Node struct {
 	Name levels.NodeID
-	// Address is a host or host:port; empty only in a cluster of one.
+	// Address is host:port, the port filled in with DefaultPort; empty only in a cluster
+	// of one.
 	Address string
 	// Eligible: may hold a role. Vote: counts for quorum. Both default to true.
 	Eligible bool
 	Vote     bool
 }
 
+// DefaultPort is where the nodes talk to each other when an address names no port.
+const DefaultPort = 7946
+
 // Mastership is the [mastership] table. It has no effect in a cluster of one.
 type Mastership struct {
 	// Profile is "default", "fast", "floor", "wide" or "custom" when lease is given.
 	Profile string
-	// Lease is how long the master may act without hearing from a majority.
+	// Lease is L, how long the master may act without hearing from a majority. At least
+	// 250 ms: below that a busy machine loses the role for nothing.
 	Lease time.Duration
-	// RestartGrace is the longer promise asked for before a planned restart. Default 10 s.
+	// ClockErrorPermille is ρ, the bound on the error of any node's clock rate, in
+	// thousandths. Default 10. A clock that is worse may make two masters.
+	ClockErrorPermille int
+	// RenewEvery is the pause between two renewals of the lease. Default L/8.
+	RenewEvery time.Duration
+	// CeaseAfter without an answer of a majority the master begins to give the role up.
+	// Default 0.6 L.
+	CeaseAfter time.Duration
+	// KillMargin before the end of the lease what still serves is killed. Default L/10,
+	// within 50 ms and L/5.
+	KillMargin time.Duration
+	// Stagger is the pause between the first candidate and the next in rank. Default L/16.
+	// Too short: candidates split the votes and nobody wins.
+	Stagger time.Duration
+	// RestartGrace is the longer promise asked for before a planned restart; 0 = none.
+	// Default 10 s, or the lease when that is longer.
 	RestartGrace time.Duration
-	// FormationTimeout bounds the wait for all voters at the first formation. Default 60 s.
+	// FormationTimeout bounds the wait for all voters at the first formation. Default
+	// 60 s, or twice the longest promise when that is longer.
 	FormationTimeout time.Duration
+	// FlapLimit unplanned changes of the master within FlapWindow are allowed, the next
+	// one is held. Default 3; 0 = no limit.
+	FlapLimit int
+	// FlapWindow goes with it. Default 10 min.
+	FlapWindow time.Duration
 	// TwoNode is "hold": without a witness the incumbent goes on alone.
 	TwoNode string
 	// SelfFence is "off" or "reboot".
@@ -99,12 +127,13 @@ func defaults(node levels.NodeID) Config {
 	return Config{
 		Levels: levels.DefaultConfig(node),
 		Mastership: Mastership{
-			Profile:          "default",
-			Lease:            profileLease("default"),
-			RestartGrace:     10 * time.Second,
-			FormationTimeout: time.Minute,
-			TwoNode:          "hold",
-			SelfFence:        "off",
+			Profile:            "default",
+			Lease:              profileLease("default"),
+			ClockErrorPermille: 10,
+			FlapLimit:          3,
+			FlapWindow:         10 * time.Minute,
+			TwoNode:            "hold",
+			SelfFence:          "off",
 		},
 		Security: Security{RemoteOperations: operations()},
 		Local:    Local{Node: node, LogLevel: "info"},

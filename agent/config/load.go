@@ -39,6 +39,7 @@ func parse(names, texts []string, problems []Problem, host levels.NodeID) (Confi
 		places:     map[string]Problem{},
 		levels:     map[levels.Position]Problem{},
 		nodes:      map[levels.NodeID]Problem{},
+		addresses:  map[levels.NodeID]Problem{},
 		components: map[string]Problem{},
 	}
 	r.problems = problems
@@ -53,7 +54,7 @@ func parse(names, texts []string, problems []Problem, host levels.NodeID) (Confi
 	}
 	r.config.Levels.Node = r.config.Local.Node
 	r.config.Files = names
-	r.config.Hash = hash(r.config)
+	r.config.Hash, r.config.Fingerprint = agreed(&r.config)
 	r.config.Digest = digest(names, texts)
 
 	return r.config, nil

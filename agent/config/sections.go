@@ -22,9 +22,10 @@ type reader struct {
 	// places tells where each key that took effect stands; later files overwrite.
 	places map[string]Problem
 	// levels tells which positions have settings of their own, and where.
-	levels     map[levels.Position]Problem
-	nodes      map[levels.NodeID]Problem
-	components map[string]Problem
+	levels map[levels.Position]Problem
+	// nodes and addresses tell where each node's name and address stand.
+	nodes, addresses map[levels.NodeID]Problem
+	components       map[string]Problem
 }
 
 func (r *reader) report(problem Problem) { r.problems = append(r.problems, problem) }
@@ -78,32 +79,6 @@ func validName(text string) bool {
 	}
 
 	return !strings.ContainsFunc(text, func(c rune) bool { return !isBare(c) && c != '.' })
-}
-
-func (r *reader) node(t *table) {
-	node := Node{Eligible: true, Vote: true}
-	name := ""
-	if _, present := t.values["name"]; !present {
-		t.problem("name", `missing; every [[node]] needs a name, like name = "n1"`)
-	}
-	named := r.name(t, "name", &name)
-	node.Name = levels.NodeID(name)
-	t.text("address", &node.Address)
-	t.flag("eligible", &node.Eligible)
-	t.flag("vote", &node.Vote)
-	if strings.ContainsAny(node.Address, " \t\r\n/") {
-		t.problem("address", "%q is not an address; want a host or host:port", node.Address)
-	}
-	if !named {
-		return
-	}
-	if first, twice := r.nodes[node.Name]; twice {
-		t.problem("name", "node %q is listed twice, first at %s:%d; remove one", name, first.File, first.Line)
-
-		return
-	}
-	r.nodes[node.Name] = t.source.at(keyPath(t.path, "name"), "")
-	r.config.Nodes = append(r.config.Nodes, node)
 }
 
 func (r *reader) sequences(t *table) {
@@ -212,25 +187,6 @@ func parsePosition(text string) (levels.Position, error) {
 	}
 
 	return levels.Position{Sequence: sequence, Level: level}, nil
-}
-
-func (r *reader) mastership(t *table) {
-	m := &r.config.Mastership
-	profile := m.Profile
-	t.choice("profile", []string{"default", "fast", "floor", "wide"}, &profile)
-	if profile != m.Profile {
-		m.Profile, m.Lease = profile, profileLease(profile)
-	}
-	if t.duration("lease", 100*time.Millisecond, 10*time.Minute, &m.Lease) {
-		m.Profile = "custom"
-	}
-	r.mark(t, "lease")
-	if t.duration("restart_grace", 0, 10*time.Minute, &m.RestartGrace) {
-		r.mark(t, "restart_grace")
-	}
-	t.duration("formation_timeout", time.Second, longest, &m.FormationTimeout)
-	t.choice("two_node", []string{"hold"}, &m.TwoNode)
-	t.choice("self_fence", []string{"off", "reboot"}, &m.SelfFence)
 }
 
 func (r *reader) security(t *table) {

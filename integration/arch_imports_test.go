@@ -24,11 +24,12 @@ func rules() map[string]rule {
 		"units":   {imports: []string{"levels", "godbus", "go-systemd", "x/sys"}},
 		"serfcmm": {imports: []string{"levels"}},
 		"dbusapi": {imports: []string{"levels", "contrib/dist/dbus-1/interfaces", "godbus"}},
-		"agent":   {imports: []string{"levels", "agent/config", "x/sys"}},
+		"agent":   {imports: []string{"levels", "agent/config", "agent/lease", "x/sys"}},
 
 		"serfcmm/election": {std: pure},
 
 		"agent/config": {imports: []string{"levels", "serfcmm/election", "toml"}},
+		"agent/lease":  {imports: []string{"x/sys"}},
 
 		"contrib/dist/dbus-1/interfaces": {std: []string{"embed"}},
 	}

@@ -27,6 +27,10 @@ func rules() map[string]rule {
 		"agent":   {imports: []string{"levels", "agent/config", "agent/lease", "x/sys"}},
 
 		"serfcmm/election": {std: pure},
+		"serfcmm/wire": {
+			std:     slices.Concat(pure, []string{"encoding/binary"}),
+			imports: []string{"serfcmm/election"},
+		},
 
 		"agent/config": {imports: []string{"levels", "serfcmm/election", "toml"}},
 		"agent/lease":  {imports: []string{"x/sys"}},

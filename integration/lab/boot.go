@@ -103,7 +103,7 @@ func (n *Node) Start(ctx context.Context) error {
 	process := exec.CommandContext(context.WithoutCancel(ctx), "nsenter", "--net=/run/netns/"+n.lab.name,
 		"systemd-nspawn", "--quiet", "--boot", "--directory="+n.Root(), "--register=no", "--keep-unit",
 		"--machine="+n.machine, "--hostname="+n.Name, "--network-bridge=br0", "--link-journal=no",
-		"--resolv-conf=off", "--timezone=off", "--console=pipe")
+		"--bind="+n.lab.Shared()+":/lab", "--resolv-conf=off", "--timezone=off", "--console=pipe")
 	process.Env = []string{"PATH=" + os.Getenv("PATH"), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"}
 	process.Stdout, process.Stderr = written, written
 	// Into a control group and a session of its own: an interrupt of the test does not reach it.
@@ -289,6 +289,9 @@ func (n *Node) Reboot(t TB) {
 // kill ends the node without asking; used when the lab is closed. PID 1 first, so that
 // systemd-nspawn reaps it and tidies up after itself.
 func (n *Node) kill() {
+	n.busMutex.Lock()
+	n.closeBus()
+	n.busMutex.Unlock()
 	run := n.current()
 	if run.pid != 0 && !run.ended() {
 		_ = syscall.Kill(run.pid, syscall.SIGKILL)

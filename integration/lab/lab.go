@@ -90,6 +90,9 @@ func (l *Lab) build(ctx context.Context) error {
 	if err := syscall.Mount("cssc-lab", l.folder, "tmpfs", 0, "size=4g,mode=0755"); err != nil {
 		return fmt.Errorf("mount tmpfs: %w", err)
 	}
+	if err := os.Mkdir(l.Shared(), 0o755); err != nil {
+		return err
+	}
 	owner, err := processID(os.Getpid())
 	if err != nil {
 		return err
@@ -103,6 +106,9 @@ func (l *Lab) build(ctx context.Context) error {
 
 // Name is the lab's own; its folder, namespace and control groups carry it.
 func (l *Lab) Name() string { return l.name }
+
+// Shared is the folder that every node of the lab has as /lab.
+func (l *Lab) Shared() string { return filepath.Join(l.folder, "shared") }
 
 // Nodes lists the nodes in the order in which they were made.
 func (l *Lab) Nodes() []*Node {

@@ -37,6 +37,10 @@ func TestNodeBootsRebootsPowersOffAndSurvivesAPowerCut(t *testing.T) {
 			if got := n.Run(t, "cat", "/etc/kept", "/run/lost"); got != "diskmemory" {
 				t.Fatalf("files in the node: got %q, want diskmemory", got)
 			}
+			n.WriteFile(t, "/lab/note", "to all")
+			if got, err := os.ReadFile(filepath.Join(l.Shared(), "note")); err != nil || string(got) != "to all" {
+				t.Fatalf("the lab's shared folder: got %q (%v), want what the node wrote", got, err)
+			}
 			n.Reboot(t)
 			if got := n.ReadFile(t, "/etc/kept") + n.ReadFile(t, "/run/lost"); got != "disk" {
 				t.Fatalf("files after the reboot: got %q, want disk", got)
@@ -80,6 +84,14 @@ func TestCutIsOneWayAndHeals(t *testing.T) {
 	l.Heal(t)
 	if !reaches(one, other) || !reaches(other, one) {
 		t.Fatal("the nodes do not reach each other after the heal")
+	}
+	l.LoseBetween(t, one, other, 100)
+	if reaches(one, other) {
+		t.Fatal("n1 reaches n2 although every frame between them is lost")
+	}
+	l.Heal(t)
+	if !reaches(one, other) {
+		t.Fatal("n1 does not reach n2 after the heal of the loss")
 	}
 }
 

@@ -6,14 +6,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// netRules let every frame pass but those from one node to another that are in the set.
+// netRules let every frame pass but those from one node to another that are in the set, and
+// those that chain loss drops at random.
 const netRules = `table bridge lab {
   set cut { type ifname . ifname; }
+  chain loss { }
   chain forward { type filter hook forward priority 0; policy accept;
     iifname . oifname @cut drop
+    jump loss
   }
 }
 `
@@ -46,34 +50,124 @@ func (l *Lab) inNetwork(ctx context.Context, argv ...string) error {
 	return command(ctx, "nsenter", append([]string{"--net=/run/netns/" + l.name}, argv...)...)
 }
 
+// way is the direction from one node to another.
+type way struct{ from, to *Node }
+
 // Cut drops every frame from one node to the other; the way back stays open.
 func (l *Lab) Cut(t TB, from, to *Node) {
 	t.Helper()
-	l.network(t, "add", "element", "bridge", "lab", "cut",
-		fmt.Sprintf("{ %q . %q }", from.link(), to.link()))
+	l.cut(t, []way{{from, to}})
 }
 
 // Part cuts both ways between two nodes.
 func (l *Lab) Part(t TB, one, other *Node) {
 	t.Helper()
-	l.Cut(t, one, other)
-	l.Cut(t, other, one)
+	l.cut(t, []way{{one, other}, {other, one}})
 }
 
-// Lose drops the percentage of all frames at random; 0 ends it.
+// Isolate cuts all ways from and to a node, at one instant.
+func (l *Lab) Isolate(t TB, node *Node) {
+	t.Helper()
+	l.Split(t, node)
+}
+
+// Deafen cuts all ways to a node: it is heard and hears nothing.
+func (l *Lab) Deafen(t TB, node *Node) {
+	t.Helper()
+	l.cut(t, ways(l.Nodes(), func(_, to int) bool { return l.Nodes()[to] == node }))
+}
+
+// Mute cuts all ways from a node: it hears and is not heard.
+func (l *Lab) Mute(t TB, node *Node) {
+	t.Helper()
+	l.cut(t, ways(l.Nodes(), func(from, _ int) bool { return l.Nodes()[from] == node }))
+}
+
+// Split cuts the lab in two, at one instant: the named nodes, and all others.
+func (l *Lab) Split(t TB, group ...*Node) {
+	t.Helper()
+	l.cut(t, splitWays(l.Nodes(), group))
+}
+
+// Ring leaves each node only the one before and the one after it, in the order in which they
+// were made.
+func (l *Lab) Ring(t TB) {
+	t.Helper()
+	l.cut(t, ringWays(l.Nodes()))
+}
+
+func splitWays(nodes, group []*Node) []way {
+	return ways(nodes, func(from, to int) bool {
+		return slices.Contains(group, nodes[from]) != slices.Contains(group, nodes[to])
+	})
+}
+
+func ringWays(nodes []*Node) []way {
+	return ways(nodes, func(from, to int) bool {
+		apart := (to - from + len(nodes)) % len(nodes)
+
+		return apart > 1 && apart < len(nodes)-1
+	})
+}
+
+// ways are those between two different nodes that the function wants.
+func ways(nodes []*Node, wanted func(from, to int) bool) []way {
+	var all []way
+	for i, from := range nodes {
+		for j, to := range nodes {
+			if i != j && wanted(i, j) {
+				all = append(all, way{from, to})
+			}
+		}
+	}
+
+	return all
+}
+
+// cut takes the ways away in one transaction.
+func (l *Lab) cut(t TB, some []way) {
+	t.Helper()
+	if len(some) == 0 {
+		return
+	}
+	var pairs []string
+	for _, w := range some {
+		pairs = append(pairs, fmt.Sprintf("%q . %q", w.from.link(), w.to.link()))
+	}
+	l.network(t, "add", "element", "bridge", "lab", "cut", "{ "+strings.Join(pairs, ", ")+" }")
+}
+
+// Lose drops the percentage of all frames at random, instead of what was lost before.
 func (l *Lab) Lose(t TB, percent int) {
 	t.Helper()
-	l.network(t, "flush", "chain", "bridge", "lab", "forward")
-	l.network(t, "add", "rule", "bridge", "lab", "forward", "iifname . oifname @cut drop")
-	if percent > 0 {
-		l.network(t, "add", "rule", "bridge", "lab", "forward", fmt.Sprintf("numgen random mod 100 < %d drop", percent))
+	l.network(t, "flush", "chain", "bridge", "lab", "loss")
+	l.lose(t, "", percent)
+}
+
+// LoseBetween drops the percentage of the frames between two nodes, both ways, beside
+// whatever else is lost.
+func (l *Lab) LoseBetween(t TB, one, other *Node, percent int) {
+	t.Helper()
+	for _, w := range []way{{one, other}, {other, one}} {
+		l.lose(t, fmt.Sprintf("iifname %q oifname %q ", w.from.link(), w.to.link()), percent)
 	}
 }
 
-// Heal ends every cut.
+func (l *Lab) lose(t TB, which string, percent int) {
+	t.Helper()
+	switch {
+	case percent >= 100: // nft knows that a random number is never that large, and refuses
+		l.network(t, "add", "rule", "bridge", "lab", "loss", which+"drop")
+	case percent > 0:
+		l.network(t, "add", "rule", "bridge", "lab", "loss", fmt.Sprintf("%snumgen random mod 100 < %d drop", which, percent))
+	}
+}
+
+// Heal ends every cut and every loss.
 func (l *Lab) Heal(t TB) {
 	t.Helper()
 	l.network(t, "flush", "set", "bridge", "lab", "cut")
+	l.network(t, "flush", "chain", "bridge", "lab", "loss")
 }
 
 func (l *Lab) network(t TB, argv ...string) {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+
+	"github.com/godbus/dbus/v5"
 )
 
 // NodeConfig says what node to make.
@@ -36,6 +38,10 @@ type Node struct {
 
 	mutex sync.Mutex
 	run   *incarnation // nil before the first boot
+
+	busMutex sync.Mutex
+	busConn  *dbus.Conn // to the node's bus, nil without one
+	busOf    int        // the PID 1 whose bus it is
 }
 
 // Node makes a node; it does not boot it.

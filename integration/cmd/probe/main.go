@@ -5,6 +5,8 @@
 //	probe record FILE WORDS…                   append one line: monotonic µs, then the words
 //	probe serve FILE COMPONENT POSITION[=MODE]…  register at each position and write down
 //	                                           every invocation; notifies systemd when ready
+//	probe hold FOLDER DUTY                     record a life for package history until told to
+//	                                           stop; notifies systemd when ready
 //	probe attack KIND ARGUMENT                 try something forbidden; see attack.go
 //
 // A POSITION is SEQUENCE:LEVEL. A MODE is ok (the default), fail:N (the first N answers are
@@ -40,10 +42,12 @@ func run(ctx context.Context, args []string) error {
 		return record(args[1], strings.Join(args[2:], " "))
 	case len(args) > 3 && args[0] == "serve":
 		return serve(ctx, args[1], args[2], args[3:])
+	case len(args) == 3 && args[0] == "hold":
+		return hold(ctx, args[1], args[2])
 	case len(args) == 3 && args[0] == "attack":
 		return attack(ctx, args[1], args[2])
 	default:
-		return errors.New("usage: probe record FILE WORDS… | probe attack KIND ARGUMENT | probe serve FILE COMPONENT POSITION[=MODE]…")
+		return errors.New("usage: probe record FILE WORDS… | probe hold FOLDER DUTY | probe attack KIND ARGUMENT | probe serve FILE COMPONENT POSITION[=MODE]…")
 	}
 }
 

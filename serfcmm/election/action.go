@@ -67,7 +67,7 @@ type (
 		Term     Term
 		Progress Progress
 	}
-	// KillMembers: the lease ends within the margin, or has ended. Every member of the
+	// KillMembers says that the lease ends within the margin, or has ended. Every member of the
 	// master's targets must be dead by then.
 	KillMembers struct {
 		Term   Term

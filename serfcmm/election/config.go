@@ -103,7 +103,7 @@ func (c Config) Validate() error {
 }
 
 // node finds an entry of the node table.
-func (c *Config) node(id NodeID) (Node, bool) {
+func (c Config) node(id NodeID) (Node, bool) {
 	i := slices.IndexFunc(c.Nodes, func(n Node) bool { return n.ID == id })
 	if i < 0 {
 		return Node{}, false
@@ -113,7 +113,7 @@ func (c *Config) node(id NodeID) (Node, bool) {
 }
 
 // voters lists the names of those that vote, in the order of the table.
-func (c *Config) voters() []NodeID {
+func (c Config) voters() []NodeID {
 	var voters []NodeID
 	for _, node := range c.Nodes {
 		if node.Vote {
@@ -125,7 +125,7 @@ func (c *Config) voters() []NodeID {
 }
 
 // alone says that this node is the whole cluster: nobody else could take the role.
-func (c *Config) alone() bool { return len(c.Nodes) == 1 }
+func (c Config) alone() bool { return len(c.Nodes) == 1 }
 
 // holds says that the rule of two nodes is in force.
-func (c *Config) holds() bool { return c.TwoNodeHold && len(c.voters()) == 2 }
+func (c Config) holds() bool { return c.TwoNodeHold && len(c.voters()) == 2 }

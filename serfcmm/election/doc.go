@@ -55,7 +55,8 @@
 //
 // # Testing
 //
-// Read testdata first: each file is a story. sim_test.go runs whole clusters through
-// faults, explore_test.go every interleaving of a small one, and the model beside them is
-// checked by rumur. "make mutants" shows what each of them would find.
+// Read testdata first: each file is a story. The simulator
+// in package sim takes whole clusters through faults, explore_test.go goes through every
+// interleaving of a small one, and rumur checks the model beside them. With "make mutants"
+// one sees what each of them would find.
 package election

@@ -27,10 +27,10 @@ type (
 	ReleaseAsked struct{ To NodeID }
 	// RestartPlanned asks for one long promise, so that the process may be away.
 	RestartPlanned struct{}
-	// LeaveAsked takes the node out: it neither stands nor votes nor promises. JoinAsked
-	// brings it back.
+	// LeaveAsked takes the node out: it neither stands nor votes nor promises.
 	LeaveAsked struct{}
-	JoinAsked  struct{}
+	// JoinAsked brings it back.
+	JoinAsked struct{}
 	// Configured replaces the configuration.
 	Configured struct{ Config Config }
 	// PersistFailed says that Result.Persist could not be written: the owner has dropped

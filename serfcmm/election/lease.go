@@ -17,7 +17,7 @@ import "time"
 const permille = 1000
 
 // ownLease is how long an asker may act after it sent the question, rounded down.
-func (c *Config) ownLease(lease time.Duration) time.Duration {
+func (c Config) ownLease(lease time.Duration) time.Duration {
 	if lease == Endless {
 		return Endless
 	}
@@ -26,7 +26,7 @@ func (c *Config) ownLease(lease time.Duration) time.Duration {
 }
 
 // promise is how long a voter answers nobody else after it received it, rounded up.
-func (c *Config) promise(lease time.Duration) time.Duration {
+func (c Config) promise(lease time.Duration) time.Duration {
 	if lease == Endless || c.holds() {
 		return Endless
 	}
@@ -36,15 +36,14 @@ func (c *Config) promise(lease time.Duration) time.Duration {
 
 // share is drift thousandths of the lease, rounded up.
 func share(lease time.Duration, drift int) time.Duration {
-	whole, rest := lease/permille, lease%permille
-	part := time.Duration(drift)
+	whole, rest, part := int64(lease)/permille, int64(lease)%permille, int64(drift)
 
-	return whole*part + (rest*part+permille-1)/permille
+	return time.Duration(whole*part + (rest*part+permille-1)/permille)
 }
 
 // longestPromise is what a voter without any memory may have given: the rule of a restart
 // where there is no state file.
-func (c *Config) longestPromise() time.Duration {
+func (c Config) longestPromise() time.Duration {
 	longest := max(c.Lease, c.RestartGrace)
 
 	return longest + share(longest, c.DriftPermille)

@@ -1,5 +1,10 @@
 package election
 
+import (
+	"fmt"
+	"slices"
+)
+
 // Start is what a new machine begins with.
 type Start struct {
 	Config Config
@@ -8,6 +13,8 @@ type Start struct {
 	// Lease is the mastership that this process held before it was restarted in the same
 	// boot; zero when it held none. A lease that is over by Now is lost at the first step.
 	Lease Lease
+	// Acted: the demote of that mastership had begun already.
+	Acted bool
 	// Serving: something of that mastership, or of an older one, may still run.
 	Serving  bool
 	Standing Standing
@@ -16,4 +23,330 @@ type Start struct {
 	Now  Instant
 	// FirstRound is above every round of earlier lives in this boot; the clock will do.
 	FirstRound Round
+}
+
+// Machine decides for one node. It is owned by one goroutine; the zero value is not usable,
+// see New.
+type Machine struct {
+	config Config
+	now    Instant
+	out    Result
+
+	// What is on disk, or will be with the next Result.Persist.
+	state State
+	dirty bool
+
+	standing Standing
+	progress Progress
+	// serving: something of this node's mastership may run.
+	serving bool
+	phase   Phase
+	round   Round
+	peers   map[NodeID]*peer
+	fenced  map[NodeID]bool
+
+	voter
+	follower
+	candidate
+	master
+	forming
+
+	// What was told last.
+	told         RoleDecided
+	toldProgress MasterProgressed
+	reason       string // of the last change of role
+
+	dropped, stale uint64
+}
+
+// peer is what this node has heard of another.
+type peer struct {
+	heard    Instant // 0 = never
+	standing Standing
+	hash     string
+	term     Term // the highest that it has told
+	unproven bool
+	// reported: it has told its term since this node started.
+	reported bool
+}
+
+// New returns the machine of a node. The configuration must be valid.
+func New(start Start) *Machine {
+	m := &Machine{
+		config: start.Config, now: start.Now, standing: start.Standing, serving: start.Serving,
+		round: start.FirstRound, peers: map[NodeID]*peer{}, fenced: map[NodeID]bool{},
+	}
+	m.meet()
+	m.remember(start)
+	switch {
+	case start.Left:
+		m.phase = PhaseAway
+	case start.Lease.Term != 0:
+		m.resume(start)
+	case start.Serving:
+		m.phase = PhaseRestoring
+	case !m.proven:
+		m.phase = PhaseForming
+	default:
+		m.phase = PhaseFollowing
+	}
+	m.probeAt = m.now
+
+	return m
+}
+
+// meet makes an entry for every other node of the table and forgets those that left it.
+func (m *Machine) meet() {
+	before := m.peers
+	m.peers = map[NodeID]*peer{}
+	for _, node := range m.config.Nodes {
+		if node.ID == m.config.Self {
+			continue
+		}
+		if known := before[node.ID]; known != nil {
+			m.peers[node.ID] = known
+		} else {
+			m.peers[node.ID] = &peer{}
+		}
+	}
+}
+
+// remember takes up what was on disk. Every promise is taken to have been made just now.
+func (m *Machine) remember(start Start) {
+	m.started = m.now
+	if start.State == nil {
+		m.proven = m.config.alone()
+		if !m.proven {
+			m.quietUntil = m.now.Add(m.config.longestPromise())
+		}
+
+		return
+	}
+	m.state = *start.State
+	m.state.Voters = slices.Clone(start.State.Voters)
+	m.proven = m.config.alone() || !m.strangeVoters()
+	if m.state.Promised != "" {
+		m.promise = promise{to: m.state.Promised, term: m.state.PromisedTerm, until: m.now.Add(m.state.Hold)}
+	}
+	m.sayGoodbye = m.state.Promised == m.config.Self || m.state.Vote == m.config.Self || m.state.Master == m.config.Self
+}
+
+// Step takes one event at the time now and returns what it decided. Time that goes back
+// counts as standing still.
+func (m *Machine) Step(now Instant, ev Event) Result {
+	m.now = max(m.now, now)
+	m.out = Result{}
+	m.overdue()
+	m.take(ev)
+	m.advance()
+	m.tell()
+	if _, failed := ev.(PersistFailed); m.dirty && !failed {
+		m.dirty = false
+		state := m.state
+		state.Voters = slices.Clone(m.state.Voters)
+		m.out.Persist = &state
+	}
+	m.out.Wake = m.wake()
+	result := m.out
+	m.out = Result{}
+
+	return result
+}
+
+func (m *Machine) take(ev Event) {
+	switch ev := ev.(type) {
+	case Received:
+		m.receive(ev.Message)
+	case StandingChanged:
+		m.stand(ev.Standing)
+	case ProgressChanged:
+		if ev.Progress != m.progress {
+			m.progress = ev.Progress
+			m.renewSoon()
+		}
+	case ServingChanged:
+		m.serves(ev.Serving)
+	case DemoteActed:
+		m.acted = m.acted || m.phase == PhaseCeasing
+	case ReleaseAsked:
+		m.out.Err = m.release(ev.To)
+	case RestartPlanned:
+		m.planRestart()
+	case LeaveAsked:
+		m.leave()
+	case JoinAsked:
+		m.join()
+	case Configured:
+		m.configure(ev.Config)
+	case PersistFailed:
+		m.persistFailed()
+	case ResetAsked:
+		m.out.Err = m.reset()
+	case FencedAsked:
+		m.out.Err = m.fence(ev.Node)
+	case Ticked:
+	}
+}
+
+// advance does what the time asks for. Each of these is harmless when nothing is due.
+func (m *Machine) advance() {
+	if m.phase == PhaseAway {
+		return
+	}
+	if m.sayGoodbye && !m.serving {
+		m.goodbye()
+	}
+	m.lapse()
+	m.prove()
+	m.lead()
+	m.vote()
+	m.probe()
+}
+
+func (m *Machine) emit(action Action) { m.out.Actions = append(m.out.Actions, action) }
+
+func (m *Machine) note(topic Topic, format string, args ...any) {
+	m.emit(Note{Topic: topic, Text: fmt.Sprintf(format, args...)})
+}
+
+// send fills in what every message carries.
+func (m *Machine) send(message Message) {
+	message.From, message.Hash, message.Standing = m.config.Self, m.config.Hash, m.standing
+	m.emit(Send{Message: message})
+}
+
+// everyone calls with each other node that passes, in the order of the table.
+func (m *Machine) everyone(passes func(Node) bool, with func(NodeID)) {
+	for _, node := range m.config.Nodes {
+		if node.ID != m.config.Self && passes(node) {
+			with(node.ID)
+		}
+	}
+}
+
+func isVoter(node Node) bool { return node.Vote }
+
+// matters says whether the node votes or may stand: whoever knows of terms.
+func matters(node Node) bool { return node.Vote || node.Eligible }
+
+func anybody(Node) bool { return true }
+
+func (m *Machine) nextRound() Round {
+	m.round++
+
+	return m.round
+}
+
+// self is this node's entry of the table.
+func (m *Machine) self() Node {
+	node, _ := m.config.node(m.config.Self)
+
+	return node
+}
+
+// count adds this node, if it votes, and the fenced ones to those of the others that pass.
+func (m *Machine) count(passes func(NodeID) bool) int {
+	n := 0
+	for _, node := range m.config.Nodes {
+		if node.Vote && (node.ID == m.config.Self || m.fenced[node.ID] || passes(node.ID)) {
+			n++
+		}
+	}
+
+	return n
+}
+
+func (m *Machine) majority() int { return majority(len(m.config.voters())) }
+
+// drop counts a message that makes no sense; the first, tenth, hundredth … is told.
+func (m *Machine) drop(message Message, why string) {
+	m.dropped++
+	for n := m.dropped; n%10 == 0 || n == 1; n /= 10 {
+		if n == 1 {
+			m.note(TopicDropped, "%v of %q: %s (%d so far)", message.Kind, message.From, why, m.dropped)
+
+			return
+		}
+	}
+}
+
+// stand takes this node's new standing and lets the master know.
+func (m *Machine) stand(standing Standing) {
+	if standing == m.standing {
+		return
+	}
+	if standing.Qualified && !m.standing.Qualified {
+		m.forgive()
+	}
+	m.standing = standing
+	if m.known && m.masterID != m.config.Self {
+		m.report(m.masterID, m.nextRound())
+	}
+}
+
+func (m *Machine) leave() {
+	if m.leads() && !m.serving {
+		m.giveUp("", "left the cluster")
+	}
+	if m.leads() {
+		m.lose("left the cluster while serving")
+	}
+	m.abandon("left the cluster")
+	m.phase = PhaseAway
+	m.forget("left the cluster")
+}
+
+func (m *Machine) join() {
+	if m.phase != PhaseAway {
+		return
+	}
+	m.phase = PhaseFollowing
+	if m.serving {
+		m.phase = PhaseRestoring
+	} else if !m.proven {
+		m.phase = PhaseForming
+	}
+	m.forgive()
+	m.probeAt = m.now
+}
+
+// configure replaces the configuration. Majorities of two tables that differ in more than
+// one voter need not meet, so that this voter needs a new proof then.
+func (m *Machine) configure(config Config) {
+	m.config = config
+	m.meet()
+	if config.alone() {
+		m.proven = true
+	} else if m.proven && m.strangeVoters() {
+		m.proven = false
+		m.started = m.now
+		m.note(TopicUnproven, "the node table differs in more than one voter from the one that this node has voted under: it does not vote until all nodes are present, or \"cssc voter reset\"")
+		m.abandon("another node table")
+	}
+	m.adoptTable()
+	m.renewSoon()
+}
+
+// adoptTable notes on disk under which table this node votes.
+func (m *Machine) adoptTable() {
+	if voters := m.config.voters(); m.proven && (!slices.Equal(m.state.Voters, voters) || m.state.Hash != m.config.Hash) {
+		m.state.Voters, m.state.Hash = voters, m.config.Hash
+		m.dirty = true
+	}
+}
+
+// persistFailed undoes what rests on a file that was not written. What was granted in vain
+// stays granted in memory, which is the safe side.
+func (m *Machine) persistFailed() {
+	m.dirty = true
+	if m.config.alone() {
+		return // a node alone that does not start for a full disk helps nobody
+	}
+	m.abandon("the state file cannot be written")
+	m.waitUntil = max(m.waitUntil, m.now.Add(m.config.Lease))
+}
+
+// refuse is the Err of a request, with its operation.
+func refuse(operation string, err error, format string, args ...any) error {
+	return fmt.Errorf("%s: %w: %s", operation, err, fmt.Sprintf(format, args...))
 }

@@ -86,10 +86,11 @@ type Message struct {
 	// Refusal of an answer; Remaining is when to ask again (Endless: never by time).
 	Refusal   Refusal
 	Remaining time.Duration
-	// MasterTerm is the highest elected term that the sender has seen, of Master.
+	// MasterTerm is the highest elected term that the sender has seen, of Master; in the
+	// answer to a vote or pre-vote it is the highest term that the sender has voted in.
 	MasterTerm Term
 	Master     NodeID
-	// Fresh: the sender has no state and is not proven. Report only.
+	// Fresh: the sender is not proven, so its vote does not count. Answers only.
 	Fresh bool
 
 	// Lease is the L that a vote or renewal asks a promise for.

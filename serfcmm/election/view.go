@@ -5,15 +5,15 @@ type Phase uint8
 
 // The phases.
 const (
-	PhaseUnknown   Phase = iota
-	PhaseAway            // it has left, or was not started
-	PhaseForming         // waits for a proof that its missing state does no harm
-	PhaseFollowing       // a master is known, or may exist
-	PhasePreVoting       // asks whether it would be voted for
-	PhaseCampaigning     // asks for votes
-	PhaseLeading         // it is the master
-	PhaseCeasing         // it is the master without an answer of a majority
-	PhaseRestoring       // it was the master, and what it ran has not come to rest
+	PhaseUnknown     Phase = iota
+	PhaseAway              // it has left, or was not started
+	PhaseForming           // waits for a proof that its missing state does no harm
+	PhaseFollowing         // a master is known, or may exist
+	PhasePreVoting         // asks whether it would be voted for
+	PhaseCampaigning       // asks for votes
+	PhaseLeading           // it is the master
+	PhaseCeasing           // it is the master without an answer of a majority
+	PhaseRestoring         // it was the master, and what it ran has not come to rest
 )
 
 func phaseWords() []string {
@@ -55,4 +55,66 @@ type PeerView struct {
 	Hash     string
 	// Alive: it was heard within a lease.
 	Alive bool
+}
+
+// View returns what an observer may know.
+func (m *Machine) View() View {
+	v := View{
+		Phase: m.phase, Role: m.told.Role, Term: m.state.MasterTerm, Master: m.masterID, Vice: m.vice,
+		Progress: m.news, Quorate: m.quorate(), Lease: m.Lease(), Proven: m.proven, Why: m.whyText(),
+		Dropped: m.dropped, Stale: m.stale,
+	}
+	if m.leads() {
+		v.Term, v.Progress = m.lease.Term, m.progress
+	}
+	m.everyone(anybody, func(id NodeID) {
+		p := m.peers[id]
+		v.Peers = append(v.Peers, PeerView{
+			Node: id, Heard: p.heard, Standing: p.standing, Hash: p.hash, Alive: m.alive(id, 3*m.config.Lease),
+		})
+	})
+
+	return v
+}
+
+// quorate says that a majority of voters is known to be there.
+func (m *Machine) quorate() bool {
+	switch {
+	case m.phase == PhaseAway:
+		return false
+	case m.phase == PhaseLeading, m.known && m.masterID != m.config.Self:
+		return true
+	case m.phase == PhaseCeasing:
+		return false
+	default:
+		within := 2 * m.probeEvery()
+
+		return m.count(func(id NodeID) bool { return m.alive(id, within) }) >= m.majority()
+	}
+}
+
+// whyText says what is not as it should be.
+func (m *Machine) whyText() string {
+	switch {
+	case m.phase == PhaseAway:
+		return "this node has left the cluster"
+	case m.phase == PhaseForming:
+		return "this node's vote is not proven: it waits until all nodes are present, or for the first formation of the cluster"
+	case m.phase == PhaseCeasing:
+		return "no majority of voters answers"
+	case m.phase == PhaseRestoring:
+		return "the mastership was lost, and what it ran has not come to rest"
+	case m.known:
+		return ""
+	case m.heldUntil() > m.now:
+		return "the master has changed too often: the next change is held"
+	case !m.quorate():
+		return "no majority of voters can be reached"
+	case m.hindrance() != "":
+		return "no master; this node does not stand: " + m.hindrance()
+	case m.why != "":
+		return "no master: " + m.why
+	default:
+		return "no master yet"
+	}
 }

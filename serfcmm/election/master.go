@@ -1,0 +1,377 @@
+package election
+
+import (
+	"slices"
+	"time"
+)
+
+// master is what the holder of a term keeps.
+type master struct {
+	lease   Lease
+	since   Instant // when it was elected
+	rounds  []roundSent
+	answers map[NodeID]answered
+	renewAt Instant
+	slowAt  Instant // for those that neither vote nor may stand
+	// acted: the demote has begun; killed: KillMembers was said.
+	acted, killed bool
+	// graceUntil bounds the wait for the answers to a planned restart; graceRound is the
+	// first round that asked for it.
+	graceUntil Instant
+	graceRound Round
+}
+
+// roundSent is one renewal under way.
+type roundSent struct {
+	round Round
+	sent  Instant
+	until Instant // the end of the lease if a majority answers
+}
+
+// answered is what one voter's promises are good for.
+type answered struct{ from, until Instant }
+
+// keptRounds is how many renewals may be unanswered at a time.
+const keptRounds = 64
+
+// leads says whether this node holds a term.
+func (m *Machine) leads() bool { return m.phase == PhaseLeading || m.phase == PhaseCeasing }
+
+// remaining is what is left of the lease.
+func (m *Machine) remaining() time.Duration {
+	if m.lease.Until == Forever {
+		return Endless
+	}
+
+	return max(0, m.lease.Until.Sub(m.now))
+}
+
+// MayAct is the lease check, to be asked immediately before every side effect that only a
+// master may have. At the very end of the lease it is false already.
+func (m *Machine) MayAct(now Instant) bool { return m.leads() && now < m.lease.Until }
+
+// Lease returns the mastership; its Term is 0 when this node holds none.
+func (m *Machine) Lease() Lease {
+	if !m.leads() {
+		return Lease{}
+	}
+
+	return m.lease
+}
+
+// endless says that the lease of this cluster does not run out: one node, or two by rule.
+func (m *Machine) endless() bool { return m.config.alone() || m.config.holds() }
+
+// resume takes up the mastership of this process's earlier life.
+func (m *Machine) resume(start Start) {
+	m.phase, m.lease, m.serving = PhaseLeading, start.Lease, true
+	if start.Acted {
+		m.phase, m.acted = PhaseCeasing, true
+	}
+	m.answers = map[NodeID]answered{}
+	m.renewAt, m.slowAt = m.now, m.now
+	m.known, m.masterID = true, m.config.Self
+	m.state.MasterTerm, m.state.Master = max(m.state.MasterTerm, m.lease.Term), m.config.Self
+	m.reason = "the agent is back within its lease"
+	m.sayGoodbye = false
+}
+
+// elected begins a mastership. The votes are promises, so that the lease counts from the
+// moment at which they were asked for.
+func (m *Machine) elected() {
+	b := m.ballot
+	until := b.sent.Add(m.config.ownLease(m.config.Lease))
+	if m.endless() {
+		until = Forever
+	}
+	if until != Forever && m.now >= until-Instant(m.config.KillMargin) {
+		m.abandon("the votes came too late")
+
+		return
+	}
+	before := m.state.Master
+	m.ballot = nil
+	m.phase, m.serving = PhaseLeading, true
+	m.lease = Lease{Term: b.term, From: b.sent, Until: until}
+	m.answers = map[NodeID]answered{}
+	for id, answer := range b.answers {
+		if answer.refusal == RefusalNone {
+			m.answers[id] = answered{from: b.sent, until: until}
+		}
+	}
+	m.rounds, m.acted, m.killed, m.graceUntil, m.since = nil, false, false, 0, m.now
+	m.state.MasterTerm, m.state.Master = b.term, m.config.Self
+	m.known, m.masterID, m.vice, m.why = true, m.config.Self, "", ""
+	m.highest = 0
+	if !b.planned && before != "" && before != m.config.Self {
+		m.changes = slices.Insert(m.changes, 0, m.now)
+		m.changes = m.changes[:min(len(m.changes), MaxChanges)]
+	}
+	m.renewAt, m.slowAt = m.now, m.now
+	m.reason = "elected in term " + termText(b.term)
+	m.note(TopicElected, "this node is the master of term %d", b.term)
+}
+
+// overdue is the stall rule: a step that comes at or after the end of the lease loses the
+// role first, whatever it brings.
+func (m *Machine) overdue() {
+	if m.leads() && m.now >= m.lease.Until {
+		m.lose("the lease has run out")
+	}
+}
+
+// lead renews, and ceases in time when nobody answers.
+func (m *Machine) lead() {
+	if !m.leads() {
+		return
+	}
+	m.extend()
+	if m.lease.Until != Forever {
+		m.cease()
+	}
+	if m.acted {
+		return
+	}
+	if vice := m.pickVice(); vice != m.vice {
+		m.vice = vice
+		m.renewSoon()
+	}
+	if m.now >= m.renewAt {
+		m.renew(m.config.Lease)
+	}
+	if m.graceUntil != 0 && m.now >= m.graceUntil {
+		m.graceUntil = 0
+		m.emit(RestartGranted{})
+	}
+}
+
+// cease notices that a majority is silent.
+func (m *Machine) cease() {
+	late := m.now >= m.lease.From.Add(m.config.CeaseAfter) && m.now >= m.lease.Until-Instant(m.ceaseBefore())
+	switch {
+	case m.phase == PhaseLeading && late:
+		m.phase = PhaseCeasing
+		m.reason = "no majority answers"
+		m.note(TopicCeasing, "no majority has answered for %v: the mastership of term %d ends in %v unless one does", m.now.Sub(m.lease.From), m.lease.Term, m.remaining())
+	case m.phase == PhaseCeasing && !late && !m.acted:
+		m.phase = PhaseLeading
+		m.reason = "a majority answers again"
+	}
+	if m.phase == PhaseCeasing && !m.killed && m.now >= m.lease.Until-Instant(m.config.KillMargin) {
+		m.killed = true
+		m.emit(KillMembers{Term: m.lease.Term, Reason: "the lease ends in " + m.remaining().String()})
+	}
+}
+
+// ceaseBefore is how long before its end a lease begins to cease; a longer one (of a
+// planned restart) is not given up early.
+func (m *Machine) ceaseBefore() time.Duration {
+	return m.config.ownLease(m.config.Lease) - m.config.CeaseAfter
+}
+
+// renewSoon sends the next renewal with this step: there is news.
+func (m *Machine) renewSoon() {
+	if m.leads() {
+		m.renewAt = m.now
+	}
+}
+
+// renew asks everybody for a promise; those that cannot give one hear the news, less often.
+func (m *Machine) renew(lease time.Duration) {
+	round := roundSent{round: m.nextRound(), sent: m.now, until: m.now.Add(m.config.ownLease(lease))}
+	m.rounds = append(m.rounds, round)
+	if len(m.rounds) > keptRounds {
+		m.rounds = m.rounds[1:]
+	}
+	message := Message{
+		Kind: KindRenew, Term: m.lease.Term, Round: round.round, Lease: lease, Vice: m.vice, Progress: m.progress,
+	}
+	for _, change := range m.changes {
+		message.Changes = append(message.Changes, m.now.Sub(change))
+	}
+	slow := m.now >= m.slowAt
+	if slow {
+		m.slowAt = m.now.Add(m.config.Lease)
+	}
+	m.everyone(func(node Node) bool { return slow || matters(node) }, func(id NodeID) {
+		message.To = id
+		m.send(message)
+	})
+	m.renewAt = m.now.Add(m.config.RenewEvery)
+}
+
+// promised takes an answer to a renewal.
+func (m *Machine) promised(message Message) {
+	if !m.leads() || message.Term != m.lease.Term {
+		m.stale++
+
+		return
+	}
+	if message.Refusal == RefusalTerm && message.MasterTerm > m.lease.Term {
+		m.lose("term " + termText(message.MasterTerm) + " of " + string(message.Master) + " has begun")
+
+		return
+	}
+	i := slices.IndexFunc(m.rounds, func(r roundSent) bool { return r.round == message.Round })
+	node, _ := m.config.node(message.From)
+	if i < 0 || !node.Vote || message.Refusal != RefusalNone {
+		if i < 0 {
+			m.stale++
+		}
+
+		return
+	}
+	before := m.answers[message.From]
+	m.answers[message.From] = answered{from: max(before.from, m.rounds[i].sent), until: max(before.until, m.rounds[i].until)}
+	m.extend()
+	if m.graceUntil != 0 && m.majorityOf(func(a answered) Instant { return a.until }) >= m.graceEnd() {
+		m.graceUntil = 0
+		m.emit(RestartGranted{Until: m.lease.Until})
+	}
+}
+
+// graceEnd is the lease that the first round of a planned restart would give.
+func (m *Machine) graceEnd() Instant {
+	i := slices.IndexFunc(m.rounds, func(r roundSent) bool { return r.round == m.graceRound })
+	if i < 0 {
+		return Forever
+	}
+
+	return m.rounds[i].until
+}
+
+// extend moves the end of the lease to what a majority has promised. It never moves it back.
+func (m *Machine) extend() {
+	m.lease.From = max(m.lease.From, m.majorityOf(func(a answered) Instant { return a.from }))
+	if m.endless() {
+		m.lease.Until = Forever
+	} else {
+		m.lease.Until = max(m.lease.Until, m.majorityOf(func(a answered) Instant { return a.until }))
+	}
+}
+
+// majorityOf is the highest value that a majority of voters reaches. This node's own
+// promise and that of a fenced one hold as of the newest round.
+func (m *Machine) majorityOf(value func(answered) Instant) Instant {
+	newest := answered{from: m.lease.From, until: m.lease.Until}
+	if n := len(m.rounds); n > 0 {
+		newest = answered{from: m.rounds[n-1].sent, until: m.rounds[n-1].until}
+		for _, round := range m.rounds {
+			newest.until = max(newest.until, round.until)
+		}
+	}
+	var values []Instant
+	for _, id := range m.config.voters() {
+		if id == m.config.Self || m.fenced[id] {
+			values = append(values, value(newest))
+		} else {
+			values = append(values, value(m.answers[id]))
+		}
+	}
+	slices.Sort(values)
+
+	return values[len(values)-m.majority()]
+}
+
+// pickVice is the first node of the table that could take over at once.
+func (m *Machine) pickVice() NodeID {
+	for _, node := range m.config.Nodes {
+		p := m.peers[node.ID]
+		if p == nil || !node.Eligible || p.unproven || p.hash != m.config.Hash {
+			continue
+		}
+		if p.standing.Qualified && p.standing.Up && m.alive(node.ID, 3*m.config.Lease) {
+			return node.ID
+		}
+	}
+
+	return ""
+}
+
+// serves follows what runs on this node.
+func (m *Machine) serves(serving bool) {
+	m.serving = serving
+	if serving {
+		return
+	}
+	switch {
+	case m.phase == PhaseRestoring:
+		m.phase = PhaseFollowing
+		m.reason = "the old mastership has come to rest"
+	case m.phase == PhaseCeasing && m.acted:
+		m.giveUp(m.vice, "no majority answered")
+	}
+}
+
+// release gives the role back, planned. A node without the role has nothing to give back.
+func (m *Machine) release(to NodeID) error {
+	switch {
+	case !m.leads():
+		return nil
+	case m.serving:
+		return refuse("release the mastership", ErrServing, "its demote must end first")
+	}
+	if to == "" {
+		if m.now.Sub(m.since) > m.config.FlapWindow {
+			m.failures = 0 // it has served well
+		}
+		m.failures++
+		m.notBefore = m.now.Add(min(firstBackOff<<min(m.failures-1, 10), longestBackOff))
+	}
+	m.giveUp(to, "released")
+
+	return nil
+}
+
+// giveUp ends a mastership of which nothing runs any more, and sets its voters free.
+func (m *Machine) giveUp(to NodeID, why string) {
+	term := m.lease.Term
+	m.end()
+	m.phase = PhaseFollowing
+	m.released = max(m.released, term)
+	m.note(TopicReleased, "the mastership of term %d is given back: %s", term, why)
+	m.forget(why)
+	m.reserve(to)
+	m.everyone(anybody, func(id NodeID) { m.send(Message{Kind: KindRelease, To: id, Term: term, Target: to}) })
+}
+
+// lose ends a mastership whose lease is over.
+func (m *Machine) lose(why string) {
+	term := m.lease.Term
+	if !m.killed && m.serving {
+		m.emit(KillMembers{Term: term, Reason: why})
+	}
+	m.end()
+	m.phase = PhaseFollowing
+	if m.serving {
+		m.phase = PhaseRestoring
+	}
+	m.released = max(m.released, term)
+	m.note(TopicLost, "the mastership of term %d is lost: %s", term, why)
+	m.forget(why)
+}
+
+// end clears what a mastership has left. Its own promise to itself is over with it.
+func (m *Machine) end() {
+	if m.graceUntil != 0 {
+		m.emit(RestartGranted{})
+	}
+	m.master = master{}
+	if m.promise.to == m.config.Self {
+		m.promise = promise{}
+	}
+}
+
+// planRestart asks for one long promise.
+func (m *Machine) planRestart() {
+	if !m.leads() || m.acted || m.lease.Until == Forever || m.config.RestartGrace == 0 {
+		m.emit(RestartGranted{Until: m.Lease().Until})
+
+		return
+	}
+	m.graceUntil = m.now.Add(m.config.Lease)
+	m.renew(m.config.RestartGrace)
+	m.graceRound = m.rounds[len(m.rounds)-1].round
+	m.give(m.config.Self, m.lease.Term, m.config.RestartGrace)
+	m.extend()
+}

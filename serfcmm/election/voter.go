@@ -1,0 +1,214 @@
+package election
+
+import "time"
+
+// voter is what a node keeps for others to be elected.
+type voter struct {
+	promise promise
+	// quietUntil: a promise may have been given that nobody remembers.
+	quietUntil Instant
+	// favoured is who got the last pre-vote; until then no other gets one, so that two
+	// candidates do not split the votes. It has nothing to do with safety.
+	favoured      NodeID
+	favouredUntil Instant
+	// released is the highest term that its master has given back; abandoned is the last
+	// campaign that its candidate gave up. What arrives of them afterwards is stale.
+	released      Term
+	abandonedBy   NodeID
+	abandonedTerm Term
+}
+
+// promise binds this voter: until then it answers nobody but to.
+type promise struct {
+	to    NodeID
+	term  Term
+	until Instant
+}
+
+// bound says for how long this voter may not answer the node; 0 when it may.
+func (m *Machine) bound(to NodeID) time.Duration {
+	until := m.quietUntil
+	if m.promise.to != "" && m.promise.to != to {
+		until = max(until, m.promise.until)
+	}
+	switch {
+	case until == Forever:
+		return Endless
+	case m.now >= until:
+		return 0
+	default:
+		return until.Sub(m.now)
+	}
+}
+
+// give makes a promise; the caller has made sure that none to another is running. A longer
+// one to the same node stays in force.
+func (m *Machine) give(to NodeID, term Term, lease time.Duration) {
+	length := m.config.promise(lease)
+	until := m.now.Add(length)
+	if m.promise.to == to && m.promise.until > until {
+		until = m.promise.until
+		length = Endless
+		if until != Forever {
+			length = until.Sub(m.now)
+		}
+	}
+	m.promise = promise{to: to, term: term, until: until}
+	if m.state.Promised == to && m.state.PromisedTerm == term && m.state.Hold >= length &&
+		(m.state.Hold == length || length != m.config.promise(lease)) {
+		return // a longer one that is running out is not worth a write
+	}
+	m.state.Promised, m.state.PromisedTerm, m.state.Hold = to, term, length
+	m.dirty = true
+}
+
+// judge says whether a vote, or a pre-vote, is to be refused and when to ask again.
+func (m *Machine) judge(message Message) (Refusal, time.Duration) {
+	candidate, _ := m.config.node(message.From)
+	again := message.Term == m.state.Term && m.state.Vote == message.From
+	switch {
+	case !m.proven:
+		return RefusalUnproven, Endless
+	case !candidate.Eligible || !message.Standing.Qualified:
+		return RefusalCandidate, Endless
+	case message.Hash != m.config.Hash:
+		return RefusalHash, Endless
+	case m.leads():
+		return RefusalPromised, m.remaining()
+	case m.serving:
+		return RefusalServing, m.config.KillMargin
+	case message.Term < m.state.Term, message.Term <= m.state.MasterTerm:
+		return RefusalTerm, 0
+	case message.Term == m.state.Term && !again:
+		return RefusalVoted, 0
+	case message.From == m.abandonedBy && message.Term <= m.abandonedTerm:
+		return RefusalTerm, 0
+	}
+	if m.freed(message) {
+		return RefusalNone, 0
+	}
+	if left := m.bound(message.From); left > 0 {
+		return RefusalPromised, left
+	}
+
+	return RefusalNone, 0
+}
+
+// freed says that the candidate was handed the very term that this voter has promised: its
+// master has told the candidate that it is over.
+func (m *Machine) freed(message Message) bool {
+	return message.Released != 0 && message.Released == m.promise.term && m.now >= m.quietUntil
+}
+
+// preVoteAsked answers whether this node would vote. Nothing changes.
+func (m *Machine) preVoteAsked(message Message) {
+	if !m.self().Vote {
+		return
+	}
+	refusal, left := m.judge(message)
+	if refusal == RefusalNone && m.favoured != message.From && m.favoured != "" && m.now < m.favouredUntil {
+		refusal, left = RefusalPromised, m.favouredUntil.Sub(m.now)
+	}
+	if refusal == RefusalNone {
+		m.favoured, m.favouredUntil = message.From, m.now.Add(m.config.Stagger)
+	}
+	m.answer(message, KindPreVoteReply, refusal, left)
+}
+
+// voteAsked votes. Term, vote and promise are on disk before the answer leaves.
+func (m *Machine) voteAsked(message Message) {
+	if !m.self().Vote || !sane(message.Lease) {
+		m.drop(message, "this node has no vote, or the lease makes no sense")
+
+		return
+	}
+	refusal, left := m.judge(message)
+	if refusal == RefusalNone {
+		m.abandon("voted for " + string(message.From))
+		m.state.Term, m.state.Vote = message.Term, message.From
+		m.dirty = true
+		m.give(message.From, message.Term, message.Lease)
+		m.favoured, m.favouredUntil = "", 0
+		if message.Released != 0 && message.Released == m.state.MasterTerm {
+			m.released = message.Released
+			m.forget("released by " + string(m.state.Master))
+		}
+	}
+	m.answer(message, KindVoteReply, refusal, left)
+}
+
+// sane bounds the lease that another node names.
+func sane(lease time.Duration) bool { return lease > 0 && lease <= longestLease }
+
+// renewAsked follows a master and promises, if nobody else has this voter's promise.
+func (m *Machine) renewAsked(message Message) {
+	node, _ := m.config.node(message.From)
+	switch {
+	case !node.Eligible || !sane(message.Lease) || message.Term == 0:
+		m.drop(message, "it cannot be a master")
+
+		return
+	case message.Term < m.state.MasterTerm:
+		m.answer(message, KindPromise, RefusalTerm, Endless)
+
+		return
+	case message.Term == m.state.MasterTerm && m.state.Master != message.From:
+		m.drop(message, "another node holds this term: "+string(m.state.Master))
+
+		return
+	case message.Term <= m.released, message.Term == m.state.MasterTerm && message.Round <= m.lastRound:
+		m.stale++
+
+		return
+	}
+	if m.leads() {
+		m.lose("term " + termText(message.Term) + " of " + string(message.From) + " has begun")
+	}
+	m.abandon("a master is there: " + string(message.From))
+	m.follow(message)
+	refusal, left := RefusalNone, time.Duration(0)
+	if m.self().Vote {
+		refusal, left = m.promiseTo(message)
+	}
+	m.answer(message, KindPromise, refusal, left)
+}
+
+func (m *Machine) promiseTo(message Message) (Refusal, time.Duration) {
+	if !m.proven {
+		return RefusalUnproven, Endless
+	}
+	if left := m.bound(message.From); left > 0 {
+		return RefusalPromised, left
+	}
+	m.give(message.From, message.Term, message.Lease)
+
+	return RefusalNone, 0
+}
+
+// releaseHeard voids this voter's promise for a term that its asker will never act in again.
+func (m *Machine) releaseHeard(message Message) {
+	if m.promise.to == message.From && m.promise.term == message.Term {
+		m.promise = promise{}
+	}
+	m.abandonedBy, m.abandonedTerm = message.From, message.Term
+	if m.state.Master != message.From || m.state.MasterTerm != message.Term || message.Term <= m.released {
+		return
+	}
+	m.released = message.Term
+	m.forget("released by " + string(message.From))
+	m.handed = message.Target == m.config.Self
+	m.reserve(message.Target)
+}
+
+// answer repeats the question's term and round.
+func (m *Machine) answer(question Message, kind Kind, refusal Refusal, left time.Duration) {
+	message := Message{
+		Kind: kind, To: question.From, Term: question.Term, Round: question.Round,
+		Refusal: refusal, Remaining: left, MasterTerm: m.state.MasterTerm, Master: m.state.Master,
+		Fresh: !m.proven,
+	}
+	if kind != KindPromise {
+		message.MasterTerm, message.Master = m.state.Term, ""
+	}
+	m.send(message)
+}

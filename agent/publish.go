@@ -49,7 +49,7 @@ func (l *loop) publish(ctx context.Context, now levels.Instant) {
 	notices := l.notices
 	l.notices = nil
 	l.tellProblems(ctx, before, next)
-	if before != nil && len(notices) == 0 && sameStatus(before, next) {
+	if before != nil && len(notices) == 0 && len(l.askers) == 0 && sameStatus(before, next) {
 		return
 	}
 	l.Agent.status.Store(next)
@@ -68,13 +68,21 @@ func (l *loop) sayStatus(now levels.Instant) {
 	l.notify("STATUS=" + l.status)
 }
 
-// sameStatus leaves the remaining lease out: it changes all the time and is
-// worth no signal.
+// sameStatus leaves out the remaining lease and when each node was heard: they change all
+// the time and are worth no signal. Whoever asks gets them as of now.
 func sameStatus(a, b *Status) bool {
-	x, y := *a, *b
-	x.LeaseRemaining, y.LeaseRemaining = 0, 0
+	return reflect.DeepEqual(withoutTimes(a), withoutTimes(b))
+}
 
-	return reflect.DeepEqual(x, y)
+func withoutTimes(status *Status) Status {
+	bare := *status
+	bare.LeaseRemaining = 0
+	bare.Nodes = slices.Clone(status.Nodes)
+	for i := range bare.Nodes {
+		bare.Nodes[i].Heard = 0
+	}
+
+	return bare
 }
 
 func (l *loop) makeStatus(_ levels.Instant, view *levels.View) *Status {
@@ -86,12 +94,15 @@ func (l *loop) makeStatus(_ levels.Instant, view *levels.View) *Status {
 		View: *view, Version: l.options.Version, Quorate: observed.Quorate, LeaseRemaining: observed.LeaseRemaining,
 		Headless:   view.State == levels.StateUp && view.Master == "",
 		ConfigHash: c.Hash, NeedReload: changed, Problems: l.problems.list(),
-		Nodes: slices.Clone(observed.Nodes),
+		Nodes:    slices.Clone(observed.Nodes),
+		Election: observed.Election, Why: observed.Why, Voters: observed.Voters, VotersHeard: observed.VotersHeard,
 	}
 	for i := range next.Nodes {
 		node := &next.Nodes[i]
 		if node.Self { // the machine knows this node best
 			node.State, node.Role, node.Term, node.Qualified = view.State, view.Role, view.Term, view.Qualified
+			node.Reached, node.ReachedAny = view.Reached, view.ReachedAny
+			node.Version, node.ConfigHash = l.options.Version, c.Hash
 			if len(c.Nodes) == 1 {
 				node.Address = c.Nodes[0].Address
 			}

@@ -23,6 +23,13 @@ type Status struct {
 	// Problems are standing warnings, each with what to do, sorted.
 	Problems []string
 	Nodes    []levels.NodeView
+	// Election is the phase of this node's election in a word: away, forming, following,
+	// pre-voting, campaigning, leading, ceasing or restoring.
+	Election string
+	// Why says why there is no master, or why this node does not stand; empty when all is well.
+	Why string
+	// Voters count for the quorum; so many of them are heard, this node included.
+	Voters, VotersHeard int
 }
 
 // StampedEvent is one event of the boot log.

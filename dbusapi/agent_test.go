@@ -40,8 +40,11 @@ func newFakeAgent() *fakeAgent {
 				Node: "n1", Cluster: "local", State: levels.StateUp, Role: levels.RoleMaster, Term: 3, Master: "n1",
 				Qualified: true, Ready: true, MasterReady: true, Reached: levels.Last, ReachedAny: true,
 			},
-			Version: "1.0", Quorate: true,
-			Nodes: []levels.NodeView{{Node: "n1", State: levels.StateUp, Role: levels.RoleMaster, Term: 3, Eligible: true, Qualified: true, Self: true}},
+			Version: "1.0", Quorate: true, Election: "leading", Voters: 1, VotersHeard: 1,
+			Nodes: []levels.NodeView{{
+				Node: "n1", State: levels.StateUp, Role: levels.RoleMaster, Term: 3, Eligible: true, Qualified: true, Self: true,
+				Vote: true, Alive: true, InStep: true,
+			}},
 		},
 		nextID: 7, nextTag: 1000, fail: map[string]error{}, subs: map[levels.ClientID]bool{},
 		done: make(chan levels.CallbackDone, 4096), vanished: make(chan levels.ClientID, 64), lost: make(chan struct{}, 8),
@@ -250,6 +253,23 @@ func (a *fakeAgent) Abort(_ context.Context, s levels.Sequence) error { return a
 func (a *fakeAgent) Sync(context.Context) error                       { return a.enter("Sync", nil) }
 
 func (a *fakeAgent) Reload(context.Context) error { return a.enter("Reload", nil) }
+
+func (a *fakeAgent) Keys(_ context.Context, request levels.KeyRequest) ([]levels.KeyView, error) {
+	if err := a.enter("Keys", request); err != nil {
+		return nil, err
+	}
+
+	return []levels.KeyView{
+		{Key: "00112233445566aa", Primary: true, Nodes: []levels.NodeID{"n1", "n2"}},
+		{Key: "ffeeddccbbaa9988", Nodes: []levels.NodeID{"n1"}, Missing: []levels.NodeID{"n2"}},
+	}, nil
+}
+
+func (a *fakeAgent) ResetVoter(context.Context, string) error { return a.enter("ResetVoter", nil) }
+
+func (a *fakeAgent) Failover(_ context.Context, request levels.FailoverRequest) error {
+	return a.enter("Failover", request)
+}
 
 func (a *fakeAgent) ClientVanished(client levels.ClientID) {
 	a.mu.Lock()

@@ -23,6 +23,14 @@ type Backend interface {
 	Abort(ctx context.Context, sequence levels.Sequence) error
 	Sync(ctx context.Context) error
 	Reload(ctx context.Context) error
+	// Keys does what is asked with the cluster's keys and returns them as they are then,
+	// sorted, the primary first. In a cluster of one it gives levels.ErrRefused, as the
+	// two below do.
+	Keys(ctx context.Context, request levels.KeyRequest) ([]levels.KeyView, error)
+	// ResetVoter lets this node vote again although its state file was lost; by is who asked.
+	ResetVoter(ctx context.Context, by string) error
+	// Failover takes a person's word that a node is off.
+	Failover(ctx context.Context, request levels.FailoverRequest) error
 	// ClientVanished and BusLost are observations; they never wait for an answer.
 	ClientVanished(client levels.ClientID)
 	BusLost()
@@ -47,4 +55,12 @@ type Status struct {
 	// Problems are standing warnings: "logind window 5 s is shorter than …".
 	Problems []string          `json:"problems"`
 	Nodes    []levels.NodeView `json:"nodes"`
+	// Election is the phase of this node's election: away, forming, following, pre-voting,
+	// campaigning, leading, ceasing, restoring.
+	Election string `json:"election"`
+	// Why says why there is no master, or why this node does not stand; empty when all is well.
+	Why string `json:"why,omitempty"`
+	// Voters count for the quorum; so many of them are heard, this node included.
+	Voters      int `json:"voters"`
+	VotersHeard int `json:"voters_heard"`
 }

@@ -12,7 +12,7 @@ const (
 	// MaxOptions bounds the keys of an a{sv}.
 	MaxOptions = 16
 	// MaxNodeName bounds the name of a node, in bytes.
-	MaxNodeName = 64
+	MaxNodeName = 128
 	// MaxConfigKey bounds the key of GetConfig, in bytes.
 	MaxConfigKey = 128
 	// MaxCall bounds a whole method call, header included, in bytes. A larger one

@@ -9,11 +9,11 @@ import (
 // The rows of the list methods, as they look on the bus.
 type (
 	nodeRow struct {
-		Node, State, Role   string
-		Term                uint64
-		Eligible, Qualified bool
-		Address             string
-		Path                dbus.ObjectPath
+		Node, State, Role          string
+		Term                       uint64
+		Eligible, Qualified, Alive bool
+		Why, Address               string
+		Path                       dbus.ObjectPath
 	}
 	registrationRow struct {
 		ID                  uint64
@@ -50,7 +50,8 @@ func (s *Server) planListNodes(c *call) (plan, error) {
 	rows := make([]nodeRow, len(now.Nodes))
 	for index, n := range now.Nodes {
 		rows[index] = nodeRow{
-			string(n.Node), n.State.String(), n.Role.String(), uint64(n.Term), n.Eligible, n.Qualified, n.Address, NodePath(n.Node),
+			string(n.Node), n.State.String(), n.Role.String(), uint64(n.Term), n.Eligible, n.Qualified, n.Alive,
+			n.Why, n.Address, NodePath(n.Node),
 		}
 	}
 

@@ -15,6 +15,9 @@ const (
 	actionRegister = "register"
 	actionSequence = "sequence"
 	actionReload   = "reload"
+	actionKeys     = "keys"
+	actionVoter    = "voter"
+	actionFailover = "failover"
 	// The action of an operation is its word: disqualify, qualify, shutdown, switchover, start.
 )
 
@@ -33,7 +36,7 @@ func (s *Server) managerMethods() []method {
 		{m, "MasterReady", "", "st", s.planMasterReady},
 		{m, "GetConfig", "s", "v", s.planConfig},
 		{m, "GetStatus", "t", "s", s.planStatus},
-		{m, "ListNodes", "t", "a(ssstbbso)", s.planListNodes},
+		{m, "ListNodes", "t", "a(ssstbbbsso)", s.planListNodes},
 		{m, "ListRegistrations", "t", "a(tssisstso)", s.planListRegistrations},
 		{m, "ListOperations", "t", "a(tsssssto)", s.planListOperations},
 		{m, "ListMembers", "t", "a(ssss)", s.planListMembers},
@@ -43,6 +46,9 @@ func (s *Server) managerMethods() []method {
 		{m, "Abort", "st", "", s.planHeld(s.backend.Abort)},
 		{m, "Sync", "t", "", s.planSimple(actionSequence, s.backend.Sync)},
 		{m, "Reload", "t", "", s.planSimple(actionReload, s.backend.Reload)},
+		{m, "Keys", "sst", "a(sbasas)", s.planKeys},
+		{m, "ResetVoter", "t", "", s.planResetVoter},
+		{m, "Failover", "sta{sv}", "", s.planFailover},
 	}
 }
 

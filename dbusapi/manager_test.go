@@ -82,6 +82,18 @@ func TestBadInputIsRefused(t *testing.T) {
 		{"Abort", []any{"init", uint64(1)}, "InvalidArgs", "unknown flag"},
 		{"Sync", []any{uint64(1)}, "InvalidArgs", "unknown flag"},
 		{"Reload", []any{uint64(1)}, "InvalidArgs", "unknown flag"},
+		{"Keys", []any{"steal", "", uint64(0)}, "InvalidArgs", `"list" "rotate" "remove"`},
+		{"Keys", []any{"list", "0123456789abcdef", uint64(0)}, "InvalidArgs", "only remove takes one"},
+		{"Keys", []any{"remove", "", uint64(0)}, "InvalidArgs", "16 hexadecimal digits"},
+		{"Keys", []any{"remove", "0123456789ABCDEF", uint64(0)}, "InvalidArgs", "not the name of a key"},
+		{"Keys", []any{"remove", strings.Repeat("0", 17), uint64(0)}, "InvalidArgs", "not the name of a key"},
+		{"Keys", []any{"list", "", uint64(2)}, "InvalidArgs", "unknown flag 0x2"},
+		{"ResetVoter", []any{uint64(1)}, "InvalidArgs", "unknown flag"},
+		{"Failover", []any{"n9", uint64(0), none}, ".NoSuchNode", `"n9"`},
+		{"Failover", []any{"", uint64(0), none}, ".NoSuchNode", `""`},
+		{"Failover", []any{"n1", uint64(1), none}, "InvalidArgs", "unknown flag"},
+		{"Failover", []any{"n1", uint64(0), options("force", true)}, "InvalidArgs", "allowed: reason (s)"},
+		{"Failover", []any{"n1", uint64(0), options("reason", "a\x1b[1m")}, "InvalidArgs", "control characters"},
 		{"GetPendingCallbacks", []any{uint64(1)}, "InvalidArgs", `want ""`},
 		{"MasterReady", []any{"n1"}, "InvalidArgs", `want ""`},
 	} {
@@ -143,6 +155,11 @@ func TestEveryMethodReachesTheAgent(t *testing.T) {
 	manager("Abort", "demote", uint64(0))
 	manager("Sync", uint64(0))
 	manager("Reload", uint64(0))
+	if got := fmt.Sprint(manager("Keys", "remove", "ffeeddccbbaa9988", uint64(1))); got != "[[[00112233445566aa true [n1 n2] []] [ffeeddccbbaa9988 false [n1] [n2]]]]" {
+		t.Fatalf("keys are %v", got)
+	}
+	manager("ResetVoter", uint64(0))
+	manager("Failover", "n1", uint64(0), options("reason", "fire"))
 	if got := manager("History", uint32(2), uint64(0))[0].([]string); len(got) != 2 {
 		t.Fatalf("history is %v", got)
 	}
@@ -164,7 +181,8 @@ func TestEveryMethodReachesTheAgent(t *testing.T) {
 	if requests[1] != (levels.OperationRequested{Kind: levels.OperationSwitchover, To: "n2", DryRun: true, By: uid}) {
 		t.Errorf("second request is %+v", requests[1])
 	}
-	if rest := strings.Join(asked[6:], ", "); rest != "Retry init, Skip promote, Abort demote, Sync <nil>, Reload <nil>, History 2" {
+	if rest := strings.Join(asked[6:], ", "); rest != "Retry init, Skip promote, Abort demote, Sync <nil>, Reload <nil>, "+
+		"Keys {Verb:remove Key:ffeeddccbbaa9988 Force:true By:"+uid+"}, ResetVoter <nil>, Failover {Fenced:n1 Reason:fire By:"+uid+"}, History 2" {
 		t.Errorf("then asked %s", rest)
 	}
 }
@@ -184,7 +202,7 @@ func TestListsAndStatus(t *testing.T) {
 		s.Nodes[0].Qualified = false
 	})
 	for member, want := range map[string]string{
-		"ListNodes":         "[[n1 up master 3 true false  /org/cssc/Agent1/node/n1]]",
+		"ListNodes":         "[[n1 up master 3 true false true   /org/cssc/Agent1/node/n1]]",
 		"ListRegistrations": "[[7 naming init 3 " + string(server.agent.now().Registrations[0].Client) + "  60000000 continue /org/cssc/Agent1/registration/7]]",
 		"ListOperations":    "[[1 disqualify n1 " + server.agent.now().Operations[0].By + " begin running 5000 /org/cssc/Agent1/operation/1]]",
 		"ListMembers":       "[[a.service ready failed exit status 1]]",
@@ -212,8 +230,8 @@ func TestListsAndStatus(t *testing.T) {
 	if err != nil || json.Unmarshal([]byte(text), &top) != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	const want = "cluster config_hash headless lease_remaining_usec master master_ready members need_reload node nodes operations pending " +
-		"problems qualified quorate reached reached_any ready registrations role state term version vice"
+	const want = "cluster config_hash election headless lease_remaining_usec master master_ready members need_reload node nodes operations pending " +
+		"problems qualified quorate reached reached_any ready registrations role state term version vice voters voters_heard"
 	if keys(top) != want {
 		t.Errorf("the status document has %s, want %s", keys(top), want)
 	}

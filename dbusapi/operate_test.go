@@ -37,6 +37,16 @@ func TestClientMethodsAskForWhatTheySay(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	views, err := client.Keys(ctx, levels.KeyRequest{Verb: levels.KeysRotate, Force: true})
+	if got := fmt.Sprintf("%+v", views); err != nil || got != "[{Key:00112233445566aa Primary:true Nodes:[n1 n2] Missing:[]} {Key:ffeeddccbbaa9988 Primary:false Nodes:[n1] Missing:[n2]}]" {
+		t.Errorf("keys are %s, %v", got, err)
+	}
+	if err = errors.Join(client.ResetVoter(ctx), client.Failover(ctx, levels.FailoverRequest{Fenced: "n1", Reason: "r"})); err != nil {
+		t.Error(err)
+	}
+	if err = client.Failover(ctx, levels.FailoverRequest{Fenced: "n9"}); !errors.Is(err, ErrNoSuchNode) {
+		t.Errorf("failover from a stranger gave %v", err)
+	}
 	requests := server.agent.operations()
 	by := requests[0].By
 	if requests[0] != (levels.OperationRequested{Kind: levels.OperationSwitchover, To: "n2", Force: true, Reason: "r", By: by, DryRun: true}) {
@@ -45,7 +55,8 @@ func TestClientMethodsAskForWhatTheySay(t *testing.T) {
 	if requests[1] != (levels.OperationRequested{Kind: levels.OperationShutdown, Mode: levels.ModeHalt, CallbacksOnly: true, By: by}) {
 		t.Errorf("requested %+v", requests[1])
 	}
-	if got := strings.Join(heard.all()[2:], ", "); got != "History 2, Retry init, Skip shut, Abort promote, Sync <nil>, Reload <nil>" {
+	if got := strings.Join(heard.all()[2:], ", "); got != "History 2, Retry init, Skip shut, Abort promote, Sync <nil>, Reload <nil>, "+
+		"Keys {Verb:rotate Key: Force:true By:"+by+"}, ResetVoter <nil>, Failover {Fenced:n1 Reason:r By:"+by+"}" {
 		t.Errorf("asked for %s", got)
 	}
 }

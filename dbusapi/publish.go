@@ -89,7 +89,7 @@ func changes(before, after *Status) []*dbus.Message {
 	add(RootPath, ManagerInterface, changedProperties(managerProperties(), before, after))
 	for index := range after.Nodes {
 		now := &after.Nodes[index]
-		if old := find(before.Nodes, func(n *levels.NodeView) bool { return n.Node == now.Node }); old != nil && *old != *now {
+		if old := find(before.Nodes, func(n *levels.NodeView) bool { return n.Node == now.Node }); old != nil {
 			add(NodePath(now.Node), NodeInterface, changedProperties(nodeProperties(), old, now))
 		}
 	}
@@ -113,22 +113,25 @@ func find[T any](list []T, match func(*T) bool) *T {
 	return nil
 }
 
-// membership are the signals for nodes that came and went.
+// membership are the signals for nodes that came and went. A node of the node table is
+// always listed; it is there while it is alive.
 func membership(before, after *Status) []*dbus.Message {
 	var messages []*dbus.Message
 	add := func(member string, node levels.NodeID) {
 		messages = append(messages, managerSignal(member, string(node), map[string]dbus.Variant{}))
 	}
 	for index := range after.Nodes {
-		node := after.Nodes[index].Node
-		if find(before.Nodes, func(n *levels.NodeView) bool { return n.Node == node }) == nil {
-			add("NodeJoined", node)
+		if node := &after.Nodes[index]; node.Alive && living(before, node.Node) == nil {
+			add("NodeJoined", node.Node)
 		}
 	}
 	for index := range before.Nodes {
 		old := &before.Nodes[index]
-		if find(after.Nodes, func(n *levels.NodeView) bool { return n.Node == old.Node }) != nil {
+		if !old.Alive || living(after, old.Node) != nil {
 			continue
+		}
+		if now := find(after.Nodes, func(n *levels.NodeView) bool { return n.Node == old.Node }); now != nil {
+			old = now // what it said last
 		}
 		if old.State == levels.StateLeaving || old.State == levels.StateDown {
 			add("NodeLeft", old.Node)
@@ -138,6 +141,11 @@ func membership(before, after *Status) []*dbus.Message {
 	}
 
 	return messages
+}
+
+// living finds a node that is alive.
+func living(status *Status, node levels.NodeID) *levels.NodeView {
+	return find(status.Nodes, func(n *levels.NodeView) bool { return n.Node == node && n.Alive })
 }
 
 func managerSignal(member string, body ...any) *dbus.Message {

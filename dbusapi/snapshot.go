@@ -156,6 +156,10 @@ func managerProperties() []property[Status] {
 		{"Problems", "as", "true", func(s *Status) any { return append([]string{}, s.Problems...) }},
 		{"ConfigHash", "s", "true", func(s *Status) any { return s.ConfigHash }},
 		{"NeedReload", "b", "true", func(s *Status) any { return s.NeedReload }},
+		{"Election", "s", "true", func(s *Status) any { return s.Election }},
+		{"Why", "s", "true", func(s *Status) any { return printable(s.Why) }},
+		{"Voters", "u", "true", func(s *Status) any { return uint32(max(0, s.Voters)) }},
+		{"VotersHeard", "u", "true", func(s *Status) any { return uint32(max(0, s.VotersHeard)) }},
 	}
 }
 
@@ -167,12 +171,14 @@ func ofRun[T any](s *Status, none T, get func(*levels.RunView) T) T {
 	return get(s.Run)
 }
 
-func reachedLevel(s *Status) any {
-	if !s.ReachedAny {
+func reachedLevel(s *Status) any { return levelWord(s.Reached, s.ReachedAny) }
+
+func levelWord(level levels.Level, counts bool) string {
+	if !counts {
 		return ""
 	}
 
-	return s.Reached.String()
+	return level.String()
 }
 
 func texts[T fmt.Stringer](values []T) []string {
@@ -194,6 +200,15 @@ func nodeProperties() []property[levels.NodeView] {
 		{"Qualified", "b", "true", func(n *levels.NodeView) any { return n.Qualified }},
 		{"Self", "b", "const", func(n *levels.NodeView) any { return n.Self }},
 		{"Address", "s", "true", func(n *levels.NodeView) any { return n.Address }},
+		{"Vote", "b", "true", func(n *levels.NodeView) any { return n.Vote }},
+		{"Alive", "b", "true", func(n *levels.NodeView) any { return n.Alive }},
+		{"HeardUSec", "t", "false", func(n *levels.NodeView) any { return micros(n.Heard) }},
+		{"ReachedLevel", "s", "true", func(n *levels.NodeView) any { return levelWord(n.Reached, n.ReachedAny) }},
+		{"Version", "s", "true", func(n *levels.NodeView) any { return printable(n.Version) }},
+		{"ConfigHash", "s", "true", func(n *levels.NodeView) any { return printable(n.ConfigHash) }},
+		{"InStep", "b", "true", func(n *levels.NodeView) any { return n.InStep }},
+		{"Differs", "as", "true", func(n *levels.NodeView) any { return append([]string{}, n.Differs...) }},
+		{"Why", "s", "true", func(n *levels.NodeView) any { return printable(n.Why) }},
 	}
 }
 

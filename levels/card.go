@@ -13,6 +13,8 @@ type Card struct {
 	Qualified bool
 	// Hash is the configuration's, Version the program's, Incarnation the boot's.
 	Hash, Version, Incarnation string
+	// Fingerprint tells which settings differ when the hashes do: config.Differences.
+	Fingerprint string
 	// Alive: gossip holds the node for a living member. Filled in by who receives the card.
 	Alive bool
 }

@@ -172,7 +172,9 @@ type LevelRecord struct {
 	Participants []Participant `json:"participants"`
 }
 
-// NodeView is one node of the cluster, as this node sees it.
+// NodeView is one node of the cluster, as this node sees it: what it is configured to be,
+// what is heard of it, and what it tells of itself. Of a node that is not alive the latter
+// is what it said last.
 type NodeView struct {
 	Node      NodeID    `json:"node"`
 	State     NodeState `json:"state"`
@@ -183,6 +185,24 @@ type NodeView struct {
 	Self      bool      `json:"self"`
 	// Address is empty in a cluster of one without configuration.
 	Address string `json:"address,omitempty"`
+	// Vote: it counts for the quorum. A witness votes and is not eligible.
+	Vote bool `json:"vote"`
+	// Alive: it was heard within a lease, or is this node.
+	Alive bool `json:"alive"`
+	// Heard is when its last message came, as of when this was written; 0 = never, or this node.
+	Heard Instant `json:"heard,omitempty"`
+	// Reached is the highest init level reached; counts when ReachedAny.
+	Reached    Level `json:"reached"`
+	ReachedAny bool  `json:"reached_any"`
+	// Version is the agent's, empty while unknown.
+	Version string `json:"version,omitempty"`
+	// ConfigHash is empty while unknown. InStep: it is this node's, or unknown. Differs
+	// names the settings when it is not, as far as that can be told.
+	ConfigHash string   `json:"config_hash,omitempty"`
+	InStep     bool     `json:"in_step"`
+	Differs    []string `json:"differs,omitempty"`
+	// Why says in words what keeps it from a role, or what else is the matter; else empty.
+	Why string `json:"why,omitempty"`
 }
 
 // Observation is what the cluster is now, as this node sees it.
@@ -194,4 +214,9 @@ type Observation struct {
 	Nodes   []NodeView
 	// LeaseRemaining is zero without a lease that runs out.
 	LeaseRemaining time.Duration
+	// Election is the phase of this node's election in a word, Why says why there is no
+	// master or why this node does not stand; empty when all is well.
+	Election, Why string
+	// Voters count for the quorum; so many of them are heard, this node included.
+	Voters, VotersHeard int
 }

@@ -143,11 +143,17 @@ func (s *Solo) publish(state *soloState) {
 		role.Role = levels.RoleOffline
 	}
 	next := &levels.Observation{
-		Known: state.Master, Quorate: !state.Left, Role: role,
+		Known: state.Master, Quorate: !state.Left, Role: role, Voters: 1, VotersHeard: 1, Election: "following",
 		Nodes: []levels.NodeView{{
 			Node: state.Node, Role: role.Role, Term: state.Term,
-			Eligible: state.Eligible, Qualified: state.Qualified, Self: true,
+			Eligible: state.Eligible, Qualified: state.Qualified, Self: true, Vote: true, Alive: true, InStep: true,
 		}},
+	}
+	switch {
+	case state.Master:
+		next.Election = "leading"
+	case state.Left:
+		next.Election, next.VotersHeard = "away", 0
 	}
 	if before := s.observed.Swap(next); before != nil && before.Role == next.Role && before.Quorate == next.Quorate {
 		return

@@ -220,6 +220,7 @@ func (b *busAdapter) Publish(status *agent.Status, notices []levels.Action) {
 		LeaseRemaining: uint64(max(0, status.LeaseRemaining).Microseconds()),
 		Headless:       status.Headless, ConfigHash: status.ConfigHash, NeedReload: status.NeedReload,
 		Problems: status.Problems, Nodes: status.Nodes,
+		Election: status.Election, Why: status.Why, Voters: status.Voters, VotersHeard: status.VotersHeard,
 	}, notices)
 }
 

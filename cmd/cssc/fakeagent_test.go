@@ -29,6 +29,8 @@ type fakeAgent struct {
 	answers []string
 	changed chan struct{}
 	next    uint64
+	// keys are those of the cluster.
+	keys []levels.KeyView
 	// refuse is what every request is answered with, when set.
 	refuse error
 }
@@ -45,10 +47,10 @@ func newFakeAgent(status *report) *fakeAgent {
 }
 
 // change alters the status under the lock, and publishes it.
-func (f *fakeAgent) change(alter func(*report), notices ...levels.Action) {
+func (f *fakeAgent) change(alter func(*report)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.changeLocked(alter, notices...)
+	f.changeLocked(alter)
 }
 
 func (f *fakeAgent) changeLocked(alter func(*report), notices ...levels.Action) {
@@ -264,6 +266,51 @@ func (f *fakeAgent) refusal() error {
 func (f *fakeAgent) Sync(context.Context) error { return f.refusal() }
 
 func (f *fakeAgent) Reload(context.Context) error { return f.refusal() }
+
+// Keys answers with the keys of the scenario; rotate adds one, remove takes one away.
+func (f *fakeAgent) Keys(_ context.Context, asked levels.KeyRequest) ([]levels.KeyView, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refuse != nil {
+		return nil, f.refuse
+	}
+	switch asked.Verb {
+	case levels.KeysRotate:
+		for i := range f.keys {
+			f.keys[i].Primary = false
+		}
+		all := []levels.NodeID{"n1", "n2", "n3"}
+		f.keys = append([]levels.KeyView{{Key: "00112233445566aa", Primary: true, Nodes: all}}, f.keys...)
+	case levels.KeysRemove:
+		f.keys = slices.DeleteFunc(f.keys, func(key levels.KeyView) bool { return key.Key == asked.Key && !key.Primary })
+	case levels.KeysList, levels.KeyVerbUnknown:
+	}
+
+	return slices.Clone(f.keys), nil
+}
+
+// ResetVoter makes the voter a proven one.
+func (f *fakeAgent) ResetVoter(context.Context, string) error {
+	if err := f.refusal(); err != nil {
+		return err
+	}
+	f.change(func(status *report) { status.Election, status.Why = "following", "" })
+
+	return nil
+}
+
+// Failover makes this node the master.
+func (f *fakeAgent) Failover(_ context.Context, asked levels.FailoverRequest) error {
+	if err := f.refusal(); err != nil {
+		return err
+	}
+	f.change(func(status *report) {
+		status.Role, status.Master, status.Term, status.Headless = levels.RoleMaster, status.Node, status.Term+1, false
+		status.Election, status.Why = "leading", ""
+	})
+
+	return nil
+}
 
 func (f *fakeAgent) ClientVanished(levels.ClientID) {}
 func (f *fakeAgent) Fresh(context.Context)          {}

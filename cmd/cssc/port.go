@@ -59,6 +59,10 @@ type report struct {
 	NeedReload         bool              `json:"need_reload"`
 	Problems           []string          `json:"problems"`
 	Nodes              []levels.NodeView `json:"nodes"`
+	Election           string            `json:"election"`
+	Why                string            `json:"why,omitempty"`
+	Voters             int               `json:"voters"`
+	VotersHeard        int               `json:"voters_heard"`
 }
 
 // record is one run of the history with calendar times.

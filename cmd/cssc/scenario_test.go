@@ -37,8 +37,12 @@ func scenarioUp() *report {
 		},
 		Version: "1.2.3", Quorate: true, ConfigHash: "0123456789abcdef", Problems: []string{},
 		Nodes: []levels.NodeView{
-			{Node: "n1", State: levels.StateUp, Role: levels.RoleMaster, Term: 4, Eligible: true, Qualified: true, Self: true},
+			{
+				Node: "n1", State: levels.StateUp, Role: levels.RoleMaster, Term: 4, Eligible: true, Qualified: true, Self: true,
+				Vote: true, Alive: true, InStep: true, Reached: levels.Last, ReachedAny: true, Version: "1.2.3", ConfigHash: "0123456789abcdef",
+			},
 		},
+		Election: "leading", Voters: 1, VotersHeard: 1,
 	}
 }
 

@@ -260,8 +260,8 @@ func (a *fakeAgent) Keys(_ context.Context, request levels.KeyRequest) ([]levels
 	}
 
 	return []levels.KeyView{
-		{Key: "00112233445566aa", Primary: true, Nodes: []levels.NodeID{"n1", "n2"}},
-		{Key: "ffeeddccbbaa9988", Nodes: []levels.NodeID{"n1"}, Missing: []levels.NodeID{"n2"}},
+		{Key: "0011223344aa", Primary: true, Nodes: []levels.NodeID{"n1", "n2"}},
+		{Key: "ffeeddccbb99", Nodes: []levels.NodeID{"n1"}, Missing: []levels.NodeID{"n2"}},
 	}, nil
 }
 

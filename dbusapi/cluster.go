@@ -17,7 +17,7 @@ type keyRow struct {
 }
 
 // keyName is the length of a key's name, see levels.KeyView.
-const keyName = 16
+const keyName = 12
 
 func (s *Server) planKeys(c *call) (plan, error) {
 	request, err := parseKeys(c.body)

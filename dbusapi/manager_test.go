@@ -83,10 +83,10 @@ func TestBadInputIsRefused(t *testing.T) {
 		{"Sync", []any{uint64(1)}, "InvalidArgs", "unknown flag"},
 		{"Reload", []any{uint64(1)}, "InvalidArgs", "unknown flag"},
 		{"Keys", []any{"steal", "", uint64(0)}, "InvalidArgs", `"list" "rotate" "remove"`},
-		{"Keys", []any{"list", "0123456789abcdef", uint64(0)}, "InvalidArgs", "only remove takes one"},
-		{"Keys", []any{"remove", "", uint64(0)}, "InvalidArgs", "16 hexadecimal digits"},
-		{"Keys", []any{"remove", "0123456789ABCDEF", uint64(0)}, "InvalidArgs", "not the name of a key"},
-		{"Keys", []any{"remove", strings.Repeat("0", 17), uint64(0)}, "InvalidArgs", "not the name of a key"},
+		{"Keys", []any{"list", "0123456789ab", uint64(0)}, "InvalidArgs", "only remove takes one"},
+		{"Keys", []any{"remove", "", uint64(0)}, "InvalidArgs", "12 hexadecimal digits"},
+		{"Keys", []any{"remove", "0123456789AB", uint64(0)}, "InvalidArgs", "not the name of a key"},
+		{"Keys", []any{"remove", strings.Repeat("0", 13), uint64(0)}, "InvalidArgs", "not the name of a key"},
 		{"Keys", []any{"list", "", uint64(2)}, "InvalidArgs", "unknown flag 0x2"},
 		{"ResetVoter", []any{uint64(1)}, "InvalidArgs", "unknown flag"},
 		{"Failover", []any{"n9", uint64(0), none}, ".NoSuchNode", `"n9"`},
@@ -155,7 +155,7 @@ func TestEveryMethodReachesTheAgent(t *testing.T) {
 	manager("Abort", "demote", uint64(0))
 	manager("Sync", uint64(0))
 	manager("Reload", uint64(0))
-	if got := fmt.Sprint(manager("Keys", "remove", "ffeeddccbbaa9988", uint64(1))); got != "[[[00112233445566aa true [n1 n2] []] [ffeeddccbbaa9988 false [n1] [n2]]]]" {
+	if got := fmt.Sprint(manager("Keys", "remove", "ffeeddccbb99", uint64(1))); got != "[[[0011223344aa true [n1 n2] []] [ffeeddccbb99 false [n1] [n2]]]]" {
 		t.Fatalf("keys are %v", got)
 	}
 	manager("ResetVoter", uint64(0))
@@ -182,7 +182,7 @@ func TestEveryMethodReachesTheAgent(t *testing.T) {
 		t.Errorf("second request is %+v", requests[1])
 	}
 	if rest := strings.Join(asked[6:], ", "); rest != "Retry init, Skip promote, Abort demote, Sync <nil>, Reload <nil>, "+
-		"Keys {Verb:remove Key:ffeeddccbbaa9988 Force:true By:"+uid+"}, ResetVoter <nil>, Failover {Fenced:n1 Reason:fire By:"+uid+"}, History 2" {
+		"Keys {Verb:remove Key:ffeeddccbb99 Force:true By:"+uid+"}, ResetVoter <nil>, Failover {Fenced:n1 Reason:fire By:"+uid+"}, History 2" {
 		t.Errorf("then asked %s", rest)
 	}
 }

@@ -38,7 +38,7 @@ func TestClientMethodsAskForWhatTheySay(t *testing.T) {
 		t.Error(err)
 	}
 	views, err := client.Keys(ctx, levels.KeyRequest{Verb: levels.KeysRotate, Force: true})
-	if got := fmt.Sprintf("%+v", views); err != nil || got != "[{Key:00112233445566aa Primary:true Nodes:[n1 n2] Missing:[]} {Key:ffeeddccbbaa9988 Primary:false Nodes:[n1] Missing:[n2]}]" {
+	if got := fmt.Sprintf("%+v", views); err != nil || got != "[{Key:0011223344aa Primary:true Nodes:[n1 n2] Missing:[]} {Key:ffeeddccbb99 Primary:false Nodes:[n1] Missing:[n2]}]" {
 		t.Errorf("keys are %s, %v", got, err)
 	}
 	if err = errors.Join(client.ResetVoter(ctx), client.Failover(ctx, levels.FailoverRequest{Fenced: "n1", Reason: "r"})); err != nil {

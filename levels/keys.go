@@ -38,7 +38,7 @@ type KeyRequest struct {
 
 // KeyView is one key of the cluster.
 type KeyView struct {
-	// Key names it: the first 16 hexadecimal digits of its SHA-256. The key itself is never
+	// Key names it: 12 hexadecimal digits that give nothing away. The key itself is never
 	// told.
 	Key string `json:"key"`
 	// Primary: messages are encrypted with it. The others are only tried on what comes in.

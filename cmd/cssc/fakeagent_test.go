@@ -280,7 +280,7 @@ func (f *fakeAgent) Keys(_ context.Context, asked levels.KeyRequest) ([]levels.K
 			f.keys[i].Primary = false
 		}
 		all := []levels.NodeID{"n1", "n2", "n3"}
-		f.keys = append([]levels.KeyView{{Key: "00112233445566aa", Primary: true, Nodes: all}}, f.keys...)
+		f.keys = append([]levels.KeyView{{Key: "0011223344aa", Primary: true, Nodes: all}}, f.keys...)
 	case levels.KeysRemove:
 		f.keys = slices.DeleteFunc(f.keys, func(key levels.KeyView) bool { return key.Key == asked.Key && !key.Primary })
 	case levels.KeysList, levels.KeyVerbUnknown:

@@ -1,0 +1,137 @@
+package agent
+
+import (
+	"strings"
+
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
+)
+
+// acquaintance is all that this node knows of the others: what the configuration says,
+// what the election has heard in direct messages, and what gossip tells.
+type acquaintance struct {
+	config *config.Config
+	self   *levels.View
+	seen   *election.View
+	cards  []levels.Card
+}
+
+// nodes describes every node of the table, in its order. Role and term of the master and
+// the vice are the election's word, which is newer than any card. A follower hears little
+// of other followers directly, so a node is alive when either source holds it for alive.
+func (k *acquaintance) nodes() []levels.NodeView {
+	list := make([]levels.NodeView, 0, len(k.config.Nodes))
+	for _, entry := range k.config.Nodes {
+		node := levels.NodeView{
+			Node: entry.Name, Address: entry.Address, Eligible: entry.Eligible, Vote: entry.Vote, Self: entry.Name == k.self.Node,
+		}
+		if node.Self {
+			k.describeSelf(&node)
+		} else {
+			k.describe(&node)
+		}
+		list = append(list, node)
+	}
+
+	return list
+}
+
+// describeSelf leaves role and level to the machine's view, which knows them best.
+func (k *acquaintance) describeSelf(node *levels.NodeView) {
+	node.State, node.Role, node.Term, node.Qualified = k.self.State, k.self.Role, k.self.Term, k.self.Qualified
+	node.Reached, node.ReachedAny = k.self.Reached, k.self.ReachedAny
+	node.Alive, node.InStep, node.ConfigHash = true, true, k.config.Hash
+	node.Why = k.seen.Why
+}
+
+func (k *acquaintance) describe(node *levels.NodeView) {
+	var card levels.Card
+	for _, known := range k.cards {
+		if known.Node == node.Node {
+			card = known
+		}
+	}
+	node.State, node.Role, node.Term, node.Qualified = card.State, card.Role, card.Term, card.Qualified
+	node.Reached, node.ReachedAny = card.Reached, card.Started
+	node.Alive, node.Version, node.ConfigHash = card.Alive, card.Version, card.Hash
+	for _, peer := range k.seen.Peers {
+		if levels.NodeID(peer.Node) != node.Node {
+			continue
+		}
+		node.Heard = levels.Instant(peer.Heard)
+		if peer.Alive {
+			node.Alive, node.Qualified = true, peer.Standing.Qualified
+			node.ConfigHash = peer.Hash
+		}
+	}
+	k.place(node)
+	node.InStep = node.ConfigHash == "" || node.ConfigHash == k.config.Hash
+	if !node.InStep {
+		node.Differs = config.Differences(k.config.Fingerprint, card.Fingerprint)
+	}
+	node.Why = whyNot(node, card.Node == "")
+}
+
+// place gives a node the role that the election knows, and takes away one that it does not.
+func (k *acquaintance) place(node *levels.NodeView) {
+	switch election.NodeID(node.Node) {
+	case k.seen.Master:
+		node.Role, node.Term = levels.RoleMaster, levels.Term(k.seen.Term)
+
+		return
+	case k.seen.Vice:
+		node.Role, node.Term = levels.RoleVice, levels.Term(k.seen.Term)
+
+		return
+	}
+	switch {
+	case !node.Alive:
+		node.Role = levels.RoleUnknown
+	case !node.Eligible:
+		node.Role = levels.RoleNone
+	case !node.Qualified:
+		node.Role = levels.RoleOffline
+	case node.Role.Leads() && k.seen.Master != "":
+		node.Role = levels.RoleSpare // its card is late
+	}
+}
+
+// whyNot says what keeps a node from a role. The text holds no times: they are in Heard,
+// and a text that changes every second would be told to the whole bus every second.
+func whyNot(node *levels.NodeView, unseen bool) string {
+	switch {
+	case !node.Alive && unseen && node.Heard == 0:
+		return "not seen since this agent started"
+	case !node.Alive && (node.State == levels.StateDown || node.State == levels.StateLeaving):
+		return "has left the cluster"
+	case !node.Alive:
+		return "silent"
+	case !node.InStep && len(node.Differs) == 0:
+		return "another configuration"
+	case !node.InStep:
+		return "another configuration: " + strings.Join(node.Differs, ", ")
+	case !node.Eligible && node.Vote:
+		return "witness: votes, takes no role"
+	case !node.Eligible:
+		return "takes no role and has no vote"
+	case !node.Qualified:
+		return "locked"
+	default:
+		return ""
+	}
+}
+
+// voters counts those whose vote counts, and those of them that are alive.
+func voters(nodes []levels.NodeView) (all, heard int) {
+	for i := range nodes {
+		if nodes[i].Vote {
+			all++
+			if nodes[i].Alive {
+				heard++
+			}
+		}
+	}
+
+	return all, heard
+}

@@ -11,6 +11,7 @@
 //	Driver       levels.StartUnits, levels.StopUnits → jobs of PID 1 → levels.Member
 //	System       logind's delay inhibitor, PrepareForShutdown, the endings
 //	Attach       a unit of the distribution becomes a member
+//	Direct       what must not run without a lease, from PID 1 past the bus (cssc-guard)
 //
 // A start or stop is one job of PID 1 for each unit. Neither the job's result nor
 // the unit's state tells alone what became of it, so a member is classified by load
@@ -37,7 +38,7 @@
 //
 // # Concurrency
 //
-// Driver and System are safe for concurrent use. Each owns one connection; Run owns
+// Direct is owned by one goroutine. Driver and System are safe for concurrent use. Each owns one connection; Run owns
 // its life and must be running for anything else to succeed. Everything else is a
 // function or a value.
 //

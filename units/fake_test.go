@@ -37,6 +37,8 @@ type fakeUnit struct {
 	result, after string
 	// unitResult is the property Result.
 	unitResult string
+	// typed are properties of its type's interface.
+	typed map[string]any
 	// hold keeps its start jobs until finish.
 	hold bool
 	// stopHold keeps its stop jobs.
@@ -153,7 +155,7 @@ func (f *fake) call(path dbus.ObjectPath, member string, args []any) ([]any, err
 		}
 	}
 	switch member {
-	case "Subscribe", "KillUnit", "Reload":
+	case "Subscribe", "KillUnit", "Reload", "StopUnit", "Reboot":
 		return nil, nil
 	case "GetAll":
 		return f.properties(path), nil
@@ -216,6 +218,7 @@ func (f *fake) properties(path dbus.ObjectPath) []any {
 			Path dbus.ObjectPath
 		}{job, "/"},
 		"ConditionResult": s.conditionMet, "AssertResult": s.assertMet, "Wants": append([]string{}, s.wants...),
+		"ConsistsOf": append([]string{}, s.consistsOf...), "Triggers": append([]string{}, s.triggers...),
 		"ConditionTimestampMonotonic":    uint64(s.conditionAt),
 		"AssertTimestampMonotonic":       uint64(s.assertAt),
 		"InactiveExitTimestampMonotonic": uint64(s.inactiveExit),
@@ -235,6 +238,12 @@ func (f *fake) property(path dbus.ObjectPath, args []any) ([]any, error) {
 	switch args[1].(string) {
 	case "Result":
 		return []any{dbus.MakeVariant(firstOf(u.unitResult, "success"))}, nil
+	case "ControlGroup", "Slice", "MainPID":
+		if v, ok := u.typed[args[1].(string)]; ok {
+			return []any{dbus.MakeVariant(v)}, nil
+		}
+
+		return nil, dbus.NewError(busName+".Error.UnknownProperty", []any{"no such property"})
 	case "ExecMainCode":
 		return []any{dbus.MakeVariant(int32(codeExited))}, nil
 	case "ExecMainStatus":

@@ -36,7 +36,8 @@ type state struct {
 	inactiveExit, activeExit monotonic
 	activeEnter              monotonic
 	wants                    []string // Wants, Requires, BindsTo and Upholds together, sorted
-	triggeredBy              []string
+	triggeredBy, triggers    []string
+	consistsOf               []string // stopped with it
 	unitFileState            string
 }
 
@@ -143,6 +144,8 @@ func parseState(properties map[string]dbus.Variant) *state {
 		activeEnter:   stamp(properties, "ActiveEnterTimestampMonotonic"),
 		activeExit:    stamp(properties, "ActiveExitTimestampMonotonic"),
 		triggeredBy:   value[[]string](properties, "TriggeredBy"),
+		triggers:      value[[]string](properties, "Triggers"),
+		consistsOf:    value[[]string](properties, "ConsistsOf"),
 		unitFileState: value[string](properties, "UnitFileState"),
 	}
 	if job := value[[]any](properties, "Job"); len(job) > 0 {
@@ -166,7 +169,7 @@ func (s *state) members() []string {
 	return slices.DeleteFunc(slices.Clone(s.wants), func(name string) bool {
 		_, own := ParseTargetUnit(name)
 
-		return own || name == agentUnit || name == leaveUnit
+		return own || name == agentUnit || name == leaveUnit || name == guardUnit
 	})
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/godbus/dbus/v5"
+
 	"github.com/cssc-ha/cssc/levels"
 )
 
@@ -141,12 +143,43 @@ func (w *stopping) judge(ctx context.Context, s *session, p *part, st *state, re
 
 // killAll sends SIGKILL to every process of the units. What is gone already is what
 // was wanted, so that the answers do not matter.
-func (s *session) killAll(ctx context.Context, units []string) {
+func (s *session) killAll(ctx context.Context, units []string) []*dbus.Call {
 	requests := make([]request, len(units))
 	for i, unit := range units {
-		requests[i] = request{manager(), systemdManager + ".KillUnit", []any{unit, "all", int32(syscall.SIGKILL)}}
+		requests[i] = killRequest(unit)
 	}
-	s.callAll(ctx, requests)
+
+	return s.callAll(ctx, requests)
+}
+
+func killRequest(unit string) request {
+	return request{manager(), systemdManager + ".KillUnit", []any{unit, "all", int32(syscall.SIGKILL)}}
+}
+
+// Kill sends SIGKILL to every process of the units, their whole control groups, and
+// neither waits for their end nor keeps systemd from starting them again: Stop does. A
+// unit that systemd does not know has nothing to kill. The error says that systemd could
+// not be asked within the context's time, or refused.
+func (d *Driver) Kill(ctx context.Context, units []string) error {
+	s, err := d.link.session(ctx)
+	if err != nil {
+		return fmt.Errorf("kill units: %w", err)
+	}
+	var errs []error
+	for i, call := range s.killAll(ctx, units) {
+		remote, refused := errors.AsType[dbus.Error](call.Err)
+		switch {
+		case call.Err == nil, refused && remote.Name == systemdName+".NoSuchUnit":
+		case s.broken(call.Err):
+			errs = append(errs, fmt.Errorf("%w: kill unit %s: %w", ErrNoBus, units[i], call.Err))
+		case refused:
+			errs = append(errs, &UnitError{Unit: units[i], Name: remote.Name, Message: remote.Error()})
+		default:
+			errs = append(errs, fmt.Errorf("kill unit %s: %w", units[i], call.Err))
+		}
+	}
+
+	return errors.Join(errs...)
 }
 
 // survivors counts the processes left in a unit's control group.

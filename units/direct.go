@@ -1,0 +1,356 @@
+package units
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+const (
+	guardUnit     = "cssc-guard.service"
+	privateSocket = "unix:path=/run/systemd/private"
+	// Limits: how many members are looked at, and how deep targets in targets.
+	maxDoomed  = 4096
+	maxNesting = 4
+)
+
+// Direct speaks to PID 1 on the socket that it keeps for root, so that it works when the
+// bus does not. It knows one thing: what must not run on a node without a lease. It is
+// owned by one goroutine, but for Changed. It connects by itself, and again after an error.
+type Direct struct {
+	options Options
+	// changed has capacity 1: one pending hint stands for all. Never closed.
+	changed chan struct{}
+	current *session
+}
+
+// NewDirect returns a Direct that is not connected yet. With an address in the options it
+// uses that bus; without one PID 1's socket, and the system bus when there is none.
+func NewDirect(options Options) *Direct {
+	return &Direct{options: options, changed: make(chan struct{}, 1)}
+}
+
+// Changed receives when PID 1 has read its unit files again or a target has changed: what
+// Doomed tells may be another list now. Only while there is a connection.
+func (d *Direct) Changed() <-chan struct{} { return d.changed }
+
+// DeliverSignal takes a signal of PID 1; it implements dbus.SignalHandler.
+func (d *Direct) DeliverSignal(_, _ string, signal *dbus.Signal) {
+	switch signal.Name {
+	case systemdManager + ".Reloading":
+		if begins, ok := argument[bool](signal, 0); !ok || begins {
+			return
+		}
+	case systemdManager + ".JobRemoved":
+		if unit, ok := argument[string](signal, 2); !ok || !mastersTarget(unit) {
+			return
+		}
+	default:
+		return
+	}
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Close ends the connection.
+func (d *Direct) Close() {
+	if d.current != nil {
+		_ = d.current.conn.Close()
+		d.current = nil
+	}
+}
+
+// session connects when it must, within the time of ctx.
+func (d *Direct) session(ctx context.Context) (*session, error) {
+	if d.current != nil && d.current.conn.Context().Err() == nil {
+		return d.current, nil
+	}
+	d.Close()
+	ways := []func() (*dbus.Conn, error){
+		func() (*dbus.Conn, error) { return d.dial(privateSocket) },
+		func() (*dbus.Conn, error) { return dbus.Connect(d.options.address(), dbus.WithSignalHandler(d)) },
+	}
+	if d.options.Address != "" {
+		ways = ways[1:]
+	}
+	var errs []error
+	for _, way := range ways {
+		conn, err := within(ctx, way)
+		if err == nil {
+			d.current = &session{conn: conn, portions: make(chan struct{}, portionsAtOnce)}
+
+			return d.current, nil
+		}
+		errs = append(errs, err)
+	}
+
+	return nil, fmt.Errorf("%w: reach PID 1: %w", ErrNoBus, errors.Join(errs...))
+}
+
+// dial opens a connection that is not to a bus: there is nobody to say Hello to.
+func (d *Direct) dial(address string) (*dbus.Conn, error) {
+	conn, err := dbus.Dial(address, dbus.WithSignalHandler(d))
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err != nil {
+		_ = conn.Close()
+
+		return nil, err
+	}
+
+	return conn, nil
+}
+
+// within opens a connection; one that comes too late is closed again.
+func within(ctx context.Context, open func() (*dbus.Conn, error)) (*dbus.Conn, error) {
+	type opened struct {
+		conn *dbus.Conn
+		err  error
+	}
+	came := make(chan opened, 1) // room for the one result, so that the goroutine ends
+	go func() {
+		conn, err := open()
+		came <- opened{conn, err}
+	}()
+	select {
+	case o := <-came:
+		return o.conn, o.err
+	case <-ctx.Done():
+		go func() {
+			if o := <-came; o.conn != nil {
+				_ = o.conn.Close()
+			}
+		}()
+
+		return nil, ctx.Err()
+	}
+}
+
+// Doomed is a unit that must not run on a node without a lease.
+type Doomed struct {
+	Unit string
+	// Group is the path of its control group below the hierarchy's root, also while the
+	// unit is down; empty for units that have no processes, such as targets and timers.
+	Group string
+	// Up: it is active or becoming so, or it failed and will be started again.
+	Up bool
+	// Ending: it is being stopped, and no process of it is the one that served: what runs
+	// are its commands for stopping.
+	Ending bool
+}
+
+// Doomed lists the members of the master's targets, whatever other targets want them too:
+// what the targets want, require or pull down with them; of a member that is a target
+// itself what goes down with it, and what members that are sockets, timers or paths
+// start. Sorted by name.
+func (d *Direct) Doomed(ctx context.Context) ([]Doomed, error) {
+	s, err := d.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states, err := s.doomedStates(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the members of the master's targets: %w", err)
+	}
+
+	return s.groups(ctx, states)
+}
+
+// doomedStates reads the members, generation by generation.
+func (s *session) doomedStates(ctx context.Context) (map[string]*state, error) {
+	next, err := s.mastersTargets(ctx)
+	found := map[string]*state{}
+	for depth := 0; err == nil && len(next) > 0 && depth < maxNesting; depth++ {
+		var states map[string]*state
+		if states, err = s.readAll(ctx, next); err == nil {
+			next = add(found, states)
+		}
+	}
+
+	return found, err
+}
+
+// mastersTargets lists the loaded targets of the role.
+func (s *session) mastersTargets(ctx context.Context) ([]string, error) {
+	var rows [][]any
+	patterns := []string{unitPrefix + levels.PlainTarget("master").String() + "*" + targetSuffix}
+	if err := s.call(ctx, manager(), systemdManager+".ListUnitsByPatterns", []string{}, patterns).Store(&rows); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, row := range rows {
+		if len(row) == 0 {
+			continue
+		}
+		if name, ok := row[0].(string); ok && mastersTarget(name) {
+			names = append(names, name)
+		}
+	}
+
+	return names, nil
+}
+
+// add puts one generation among those found, and returns the names of the next one.
+func add(found, generation map[string]*state) []string {
+	next := map[string]struct{}{}
+	for _, name := range sortedUnits(generation) {
+		if !mastersTarget(name) {
+			found[name] = generation[name]
+		}
+		for _, member := range generation[name].dragged(name) {
+			if found[member] == nil && doomable(member) && len(found)+len(next) < maxDoomed {
+				next[member] = struct{}{}
+			}
+		}
+	}
+
+	return sortedUnits(next)
+}
+
+// dragged are the units that must not run when this one must not.
+func (s *state) dragged(name string) []string {
+	switch {
+	case mastersTarget(name):
+		return append(slices.Clone(s.wants), s.consistsOf...)
+	case unitType(name) == "target":
+		return s.consistsOf
+	default:
+		return s.triggers
+	}
+}
+
+// mastersTarget says whether a unit is one of the targets of the role.
+func mastersTarget(name string) bool {
+	target, ok := ParseTargetUnit(name)
+
+	return ok && target.Group == levels.RoleMaster.String()
+}
+
+// doomable says whether a unit may be killed at all: nothing of cssc itself, and no slice,
+// which would be everybody in it.
+func doomable(name string) bool {
+	_, own := ParseTargetUnit(name)
+
+	return !own && name != agentUnit && name != leaveUnit && name != guardUnit && unitType(name) != "slice"
+}
+
+// groups completes the units by what their type knows of them.
+func (s *session) groups(ctx context.Context, states map[string]*state) ([]Doomed, error) {
+	names := sortedUnits(states)
+	keys := []string{"ControlGroup", "Slice", "MainPID"}
+	var requests []request
+	for _, name := range names {
+		iface := systemdName + "." + unitTypes()[unitType(name)]
+		for _, key := range keys {
+			requests = append(requests, request{unitObject(name), propertiesGet, []any{iface, key}})
+		}
+	}
+	calls := s.callAll(ctx, requests)
+	out := make([]Doomed, len(names))
+	for i, name := range names {
+		answers := calls[i*len(keys) : (i+1)*len(keys)]
+		for _, call := range answers {
+			if call.Err != nil && (ctx.Err() != nil || s.broken(call.Err)) {
+				return nil, fmt.Errorf("read unit %s: %w", name, call.Err)
+			}
+		}
+		group, slice, main := answer[string](answers[0]), answer[string](answers[1]), answer[uint32](answers[2])
+		if group == "" && slice != "" {
+			group = sliceGroup(slice) + "/" + escapeGroup(name)
+		}
+		st := states[name]
+		ending := main == 0 && (st.activeState == "deactivating" || st.inactive())
+		out[i] = Doomed{Unit: name, Group: group, Up: !st.inactive() && st.activeState != "deactivating", Ending: ending}
+	}
+
+	return out, nil
+}
+
+// answer is the value of one property; zero when the type has none of that name.
+func answer[T any](call *dbus.Call) T {
+	var v dbus.Variant
+	var zero T
+	if call.Err != nil || call.Store(&v) != nil {
+		return zero
+	}
+	value, _ := v.Value().(T)
+
+	return value
+}
+
+// sliceGroup is the path of a slice: that of "a-b.slice" is "/a.slice/a-b.slice".
+func sliceGroup(slice string) string {
+	name := strings.TrimSuffix(slice, ".slice")
+	if name == "-" {
+		return ""
+	}
+	var path strings.Builder
+	for i := range len(name) {
+		if name[i] == '-' {
+			path.WriteString("/" + escapeGroup(name[:i]+".slice"))
+		}
+	}
+
+	return path.String() + "/" + escapeGroup(slice)
+}
+
+// escapeGroup is the name of a unit's group: the kernel's own names get an underscore.
+func escapeGroup(name string) string {
+	first, _, _ := strings.Cut(name, ".")
+	kernels := []string{"cgroup", "cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids", "hugetlb", "rdma", "misc", "freezer", "net_cls", "net_prio", "perf_event"}
+	if strings.HasPrefix(name, "_") || strings.HasPrefix(name, ".") || slices.Contains(kernels, first) {
+		return "_" + name
+	}
+
+	return name
+}
+
+// Stop asks for the stop of the units, so that none is started again, and does not wait
+// for an answer.
+func (d *Direct) Stop(ctx context.Context, units []string) error {
+	return d.tell(ctx, units, func(unit string) request {
+		return request{manager(), systemdManager + ".StopUnit", []any{unit, "replace"}}
+	})
+}
+
+// Kill asks for SIGKILL to every process of the units, and does not wait for an answer.
+func (d *Direct) Kill(ctx context.Context, units []string) error {
+	return d.tell(ctx, units, killRequest)
+}
+
+// Reboot asks PID 1 for a reboot that stops no unit, and does not wait for an answer.
+func (d *Direct) Reboot(ctx context.Context) error {
+	return d.tell(ctx, []string{""}, func(string) request {
+		return request{manager(), systemdManager + ".Reboot", nil}
+	})
+}
+
+// tell sends one message for each unit.
+func (d *Direct) tell(ctx context.Context, units []string, what func(unit string) request) error {
+	s, err := d.session(ctx)
+	if err != nil {
+		return err
+	}
+	for _, unit := range units {
+		r := what(unit)
+		call := s.conn.Object(r.to.destination, r.to.path).GoWithContext(ctx, r.method, dbus.FlagNoReplyExpected, nil, r.args...)
+		if call.Err != nil {
+			d.Close()
+
+			return fmt.Errorf("%w: tell PID 1: %w", ErrNoBus, call.Err)
+		}
+	}
+
+	return nil
+}

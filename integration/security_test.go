@@ -30,10 +30,10 @@ func (n *stage) as(argv ...string) (output string, code int) {
 // node and without it.
 func TestUnprivilegedUserCanLookButNotTouch(t *testing.T) {
 	t.Parallel()
-	for name, polkit := range map[string]bool{"without polkit": false, "with polkit": true} {
+	for name, extra := range map[string]lab.Extra{"without polkit": lab.Bare, "with polkit": lab.WithPolkit} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEachSuiteWith(t, lab.NodeConfig{Polkit: polkit}, func(t *testing.T, n *stage) {
+			onEachSuiteWith(t, lab.NodeConfig{Extra: extra}, func(t *testing.T, n *stage) {
 				n.caller("naming", "init:1", "shut:0")
 				n.bootUp()
 				pid := n.agentPID()

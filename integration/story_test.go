@@ -36,7 +36,7 @@ func onEachSuiteWith(t *testing.T, config lab.NodeConfig, story func(t *testing.
 	for _, suite := range lab.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
-			n := &stage{lab.New(t).Node(t, lab.NodeConfig{Suite: suite, Polkit: config.Polkit}), t}
+			n := &stage{lab.New(t).Node(t, lab.NodeConfig{Suite: suite, Extra: config.Extra}), t}
 			n.Install(t)
 			n.Copy(t, lab.BuildProgram(t, "./integration/cmd/probe"), "/usr/bin/probe")
 			story(t, n)

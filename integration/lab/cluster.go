@@ -23,8 +23,8 @@ type ClusterConfig struct {
 	Witnesses []string
 	// Mastership are lines of the table of that name, More any tables after it.
 	Mastership, More string
-	// Polkit adds polkitd to every node.
-	Polkit bool
+	// Extra is what every node has besides the base system.
+	Extra Extra
 }
 
 // Cluster is a lab whose nodes have cssc installed and one configuration.
@@ -54,7 +54,7 @@ func NewCluster(t TB, config ClusterConfig) *Cluster {
 func (c *Cluster) Stranger(t TB, name string) *Node {
 	t.Helper()
 	suites := Suites()
-	node := c.Node(t, NodeConfig{Name: name, Suite: suites[len(c.Nodes())%len(suites)], Polkit: c.config.Polkit})
+	node := c.Node(t, NodeConfig{Name: name, Suite: suites[len(c.Nodes())%len(suites)], Extra: c.config.Extra})
 	node.Install(t)
 
 	return node

@@ -20,8 +20,8 @@ type NodeConfig struct {
 	Name string
 	// Suite is its operating system; default Bookworm.
 	Suite string
-	// Polkit adds polkitd.
-	Polkit bool
+	// Extra is what it has besides the base system; default Bare.
+	Extra Extra
 }
 
 // Node is one container with a systemd of its own.
@@ -60,7 +60,7 @@ func (l *Lab) MakeNode(ctx context.Context, config NodeConfig) (*Node, error) {
 	if config.Suite == "" {
 		config.Suite = Bookworm
 	}
-	base, err := Prepare(ctx, config.Suite, config.Polkit)
+	base, err := Prepare(ctx, config.Suite, config.Extra)
 	if err != nil {
 		return nil, err
 	}

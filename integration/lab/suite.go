@@ -33,17 +33,40 @@ func CacheFolder() string {
 	return "/var/cache/cssc-lab"
 }
 
-// Prepare makes the suite's root file system, or the one with polkit, unless it is cached,
-// and returns its folder. Several processes may call it at once; one makes, the others wait.
-func Prepare(ctx context.Context, suite string, polkit bool) (string, error) {
+// Extra is what a root file system has besides the base.
+type Extra string
+
+// The extras. Each is a root file system of its own.
+const (
+	Bare           Extra = ""
+	WithPolkit     Extra = "with-polkit"     // the daemon polkitd
+	WithKeepalived Extra = "with-keepalived" // for comparison only
+)
+
+// debianPackage is the package that the extra is made of; empty for the bare one.
+func (e Extra) debianPackage() string {
+	switch e {
+	case WithPolkit:
+		return "polkitd"
+	case WithKeepalived:
+		return "keepalived"
+	case Bare:
+	}
+
+	return ""
+}
+
+// Prepare makes the suite's root file system with that extra unless it is cached, and
+// returns its folder. Several processes may call it at once; one makes, the others wait.
+func Prepare(ctx context.Context, suite string, extra Extra) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, makeLimit)
 	defer cancel()
 	base, err := cached(ctx, suite, func(into string) error { return makeBase(ctx, suite, into) })
-	if err != nil || !polkit {
+	if err != nil || extra == Bare {
 		return base, err
 	}
 
-	return cached(ctx, suite+"-with-polkit", func(into string) error { return makePolkit(ctx, base, into) })
+	return cached(ctx, suite+"-"+string(extra), func(into string) error { return makeExtra(ctx, base, into, extra) })
 }
 
 // cached returns the folder of that name in the cache, made by build under a temporary
@@ -88,17 +111,18 @@ func makeBase(ctx context.Context, suite, into string) error {
 	return emptyArchives(into)
 }
 
-// makePolkit installs polkitd into a copy of the finished base: debootstrap cannot configure
-// it. A copy and not an overlay, whose upper layer may not lie on an overlay: the cache may.
-func makePolkit(ctx context.Context, base, into string) error {
+// makeExtra installs a package into a copy of the finished base: debootstrap cannot
+// configure every package. A copy and not an overlay, whose upper layer may not lie on an
+// overlay: the cache may.
+func makeExtra(ctx context.Context, base, into string, extra Extra) error {
 	if err := command(ctx, "cp", "-a", base, into); err != nil {
 		return err
 	}
 
-	return installPolkit(ctx, into)
+	return installPackage(ctx, into, extra.debianPackage())
 }
 
-func installPolkit(ctx context.Context, root string) error {
+func installPackage(ctx context.Context, root, name string) error {
 	resolver, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil {
 		return err
@@ -112,7 +136,7 @@ func installPolkit(ctx context.Context, root string) error {
 	}
 	steps := [][]string{
 		{"apt-get", "update"},
-		{"apt-get", "install", "-y", "--no-install-recommends", "polkitd"},
+		{"apt-get", "install", "-y", "--no-install-recommends", name},
 	}
 	for _, step := range steps {
 		if err == nil {

@@ -57,8 +57,8 @@ func run(ctx context.Context, args []string) error {
 
 func prepare(ctx context.Context) error {
 	for _, suite := range lab.Suites() {
-		for _, polkit := range []bool{false, true} {
-			if _, err := lab.Prepare(ctx, suite, polkit); err != nil {
+		for _, extra := range []lab.Extra{lab.Bare, lab.WithPolkit} {
+			if _, err := lab.Prepare(ctx, suite, extra); err != nil {
 				return err
 			}
 		}

@@ -24,6 +24,7 @@ type app struct {
 // The time limits where --timeout does not say otherwise.
 const (
 	limitCall      = 15 * time.Second
+	limitKeys      = 40 * time.Second // every node is asked, more than once
 	limitOperation = 30 * time.Minute
 )
 
@@ -52,9 +53,10 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		a.statusCommand(), a.nodesCommand(), a.registrationsCommand(), a.membersCommand(),
-		a.operationsCommand(), a.historyCommand(), a.eventsCommand(),
+		a.operationsCommand(), a.historyCommand(), a.eventsCommand(), a.watchCommand(), a.explainCommand(),
 		a.sequenceCommand(), a.shutdownCommand(), a.startCommand(), a.lockCommand(), a.unlockCommand(),
 		a.attachCommand(), a.detachCommand(), a.syncCommand(),
+		a.keysCommand(), a.voterCommand(), a.failoverCommand(),
 		a.runCallbackCommand(), a.verifyCommand(), a.reloadCommand(), a.versionCommand(),
 	)
 

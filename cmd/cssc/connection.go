@@ -115,6 +115,27 @@ func (c *connection) Events(ctx context.Context) (<-chan event, error) {
 	return events, nil
 }
 
+// Changes forwards every event as one word; those that come faster than they are taken
+// become one.
+func (c *connection) Changes(ctx context.Context) (<-chan struct{}, error) {
+	source, err := c.Client.Events(ctx)
+	if err != nil {
+		return nil, err
+	}
+	changes := make(chan struct{}, 1) // closed by the goroutine when the source is
+	go func() {
+		defer close(changes)
+		for range source {
+			select {
+			case changes <- struct{}{}:
+			default:
+			}
+		}
+	}()
+
+	return changes, nil
+}
+
 // newEvent gives an event its time, and its fields the form that they have in the
 // status: levels as words, and the dictionary at the end of each signal unpacked.
 func newEvent(happened dbusapi.Event) event {

@@ -3,15 +3,16 @@
 //
 // # Model
 //
-// Every command but attach, detach and verify is a question or a request to the
+// Every command but attach, detach, verify and "keys generate" is a question or a request to the
 // local agent's D-Bus interface, org.cssc.Agent1; cssc keeps no state of its own.
 // Commands are methods of app, one file a family. The agentPort interface is all
 // that they know of the agent; connection.go satisfies it with the client of
 // package dbusapi.
 //
 //	status nodes registrations members operations history   read once, print
-//	events shutdown lock unlock start                         follow until it is over
-//	sequence sync reload                                      ask, say what happened
+//	explain                                                   read once, reason about it
+//	events watch shutdown lock unlock start                   follow until it is over
+//	sequence sync reload keys voter failover                  ask, say what happened
 //	run-callback                                              a service's side of the interface
 //	attach detach verify                                      local files and systemd
 //

@@ -27,6 +27,18 @@ type (
 		Action   string `json:"action"`
 		Sequence string `json:"sequence,omitempty"`
 		Unit     string `json:"unit,omitempty"`
+		Node     string `json:"node,omitempty"`
+	}
+	// Everything that explain has to say.
+	explainDocument struct {
+		Node    string           `json:"node"`
+		Role    levels.Role      `json:"role"`
+		State   levels.NodeState `json:"state"`
+		Reasons []reason         `json:"reasons"`
+	}
+	// The keyring file that was written.
+	keyFileDocument struct {
+		File string `json:"file"`
 	}
 	// What attach did.
 	attachDocument struct {

@@ -12,15 +12,58 @@ import (
 
 func (a *app) nodesCommand() *cobra.Command {
 	return a.listCommand("nodes", "List the nodes of the cluster", func(status *report) (any, *grid, string) {
-		g := &grid{header: []string{"NODE", "ROLE", "STATE", "TERM", "ELIGIBLE", "QUALIFIED", "ADDRESS", "SELF"}}
+		if a.terminalOut {
+			return status.Nodes, a.nodeTable(status), "no nodes"
+		}
+		g := &grid{header: []string{
+			"NODE", "ROLE", "STATE", "TERM", "ELIGIBLE", "QUALIFIED", "ADDRESS", "SELF",
+			"LEVEL", "VOTE", "ALIVE", "HEARD", "IN-STEP", "VERSION", "WHY",
+		}}
 		for _, node := range status.Nodes {
 			g.add(printable(string(node.Node)), node.Role.String(), node.State.String(),
 				strconv.FormatUint(uint64(node.Term), 10), yesNo(node.Eligible), yesNo(node.Qualified),
-				printable(node.Address), yesNo(node.Self))
+				printable(node.Address), yesNo(node.Self), reachedLevel(node.Reached, node.ReachedAny), yesNo(node.Vote),
+				yesNo(node.Alive), a.heard(node), yesNo(node.InStep), printable(node.Version), printable(nodeWhy(node, status)))
 		}
 
 		return status.Nodes, g, "no nodes"
 	})
+}
+
+// nodeTable is the list for a person: what fits into 80 columns.
+func (a *app) nodeTable(status *report) *grid {
+	p := a.paint()
+	g := &grid{header: []string{"NODE", "ROLE", "STATE", "LEVEL", "VOTE", "HEARD", "CONFIG", "VERSION", "ADDRESS"}}
+	for _, node := range status.Nodes {
+		level, config := "", "same"
+		if node.ReachedAny {
+			level = node.Reached.String()
+		}
+		switch {
+		case node.ConfigHash == "":
+			config = ""
+		case !node.InStep:
+			config = p.bad("differs")
+		}
+		g.add(p.strong(printable(string(node.Node))), roleWords(p, node), presence(p, node), level, yesNo(node.Vote),
+			a.heard(node), config, printable(node.Version), printable(node.Address))
+	}
+
+	return g
+}
+
+// heard is when the last message of another node came.
+func (a *app) heard(node levels.NodeView) string {
+	switch {
+	case node.Self:
+		return ""
+	case node.Alive:
+		return "now"
+	case node.Heard == 0:
+		return "never"
+	default:
+		return a.since(node.Heard) + " ago"
+	}
 }
 
 func (a *app) registrationsCommand() *cobra.Command {

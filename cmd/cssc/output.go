@@ -119,6 +119,32 @@ func (g *grid) render(p paint, indent string, width int) string {
 	return strings.Join(lines, "\n")
 }
 
+// wrapped breaks words into lines of at most width columns, all but the first behind the
+// indent, which the first is taken to stand behind already; width 0 = do not break.
+func wrapped(words string, indent, width int) string {
+	if width <= indent {
+		return words
+	}
+	var out strings.Builder
+	column := indent
+	for i, word := range strings.Fields(words) {
+		length := len([]rune(word))
+		switch {
+		case i == 0:
+		case column+1+length > width:
+			out.WriteString("\n" + strings.Repeat(" ", indent))
+			column = indent
+		default:
+			out.WriteString(" ")
+			column++
+		}
+		out.WriteString(word)
+		column += length
+	}
+
+	return out.String()
+}
+
 // dash stands for nothing in a line of cells.
 func dash(cell string) string {
 	if cell == "" {
@@ -147,6 +173,8 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%dd %dh", int(d.Hours())/24, int(d.Hours())%24)
 	}
 }
+
+func usec(count uint64) time.Duration { return time.Duration(min(count, 1<<50)) * time.Microsecond }
 
 // since is the time from then to now, in words; empty when then never was.
 func (a *app) since(then levels.Instant) string {

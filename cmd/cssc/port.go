@@ -22,6 +22,13 @@ type agentPort interface {
 	Abort(ctx context.Context, sequence levels.Sequence) error
 	Sync(ctx context.Context) error
 	Reload(ctx context.Context) error
+	// Keys does what is asked with the cluster's keys and returns them; it may take seconds.
+	Keys(ctx context.Context, request levels.KeyRequest) ([]levels.KeyView, error)
+	ResetVoter(ctx context.Context) error
+	Failover(ctx context.Context, request levels.FailoverRequest) error
+	// Changes is like Events, but only says that something may have changed, properties
+	// included; the channel has capacity 1.
+	Changes(ctx context.Context) (<-chan struct{}, error)
 	// Events subscribes and returns once nothing can be missed. The channel is closed
 	// when the bus connection is gone or ctx is done.
 	Events(ctx context.Context) (<-chan event, error)

@@ -23,7 +23,7 @@ import (
 func fakeSystem(out, complaints *bytes.Buffer) system {
 	return system{
 		in: strings.NewReader(""), out: out, err: complaints, getenv: func(string) string { return "" },
-		width: func() int { return 0 }, boot: bootClock, now: time.Now,
+		width: func() int { return 0 }, height: func() int { return 0 }, boot: bootClock, now: time.Now,
 		dial:   func(context.Context, string) (agentPort, error) { return nil, errNoBus },
 		serve:  func(context.Context, string) (servicePort, error) { return nil, errNoBus },
 		attach: func(context.Context, string, []levels.Target) ([]string, error) { return nil, nil },

@@ -82,12 +82,11 @@ func scenarioTrouble() *report {
 	status.NeedReload = true
 	status.Problems = []string{"logind waits 5s, a shutdown may take 5m5s; set InhibitDelayMaxSec=305"}
 	status.LostTargets = []levels.Target{levels.SequenceTarget(levels.Position{Sequence: levels.Init, Level: 5})}
-	status.Nodes = []levels.NodeView{
-		{Node: "n1", State: levels.StateUp, Role: levels.RoleSpare, Term: 4, Eligible: true, Qualified: true, Self: true, Address: "192.0.2.1"},
-		{Node: "n2", State: levels.StateDown, Role: levels.RoleUnknown, Term: 4, Eligible: true, Qualified: true, Address: "192.0.2.2"},
-		{Node: "n3", State: levels.StateUp, Role: levels.RoleOffline, Term: 4, Eligible: true, Qualified: false, Address: "192.0.2.3"},
-		{Node: "w", State: levels.StateUp, Role: levels.RoleNone, Term: 4, Eligible: false, Qualified: true, Address: "192.0.2.4"},
-	}
+	status.Nodes = scenarioCluster().Nodes
+	status.Nodes[0].Role, status.Nodes[0].Self, status.Nodes[0].Heard = levels.RoleSpare, true, 0
+	status.Nodes[1].Role, status.Nodes[1].Self, status.Nodes[1].Alive, status.Nodes[1].Heard = levels.RoleUnknown, false, false, ago(12*time.Second)
+	status.Nodes[2].Role, status.Nodes[2].Qualified = levels.RoleOffline, false
+	status.Election, status.Voters, status.VotersHeard = "following", 4, 3
 
 	return status
 }
@@ -107,4 +106,75 @@ func scenarioJoining() *report {
 	status.Nodes[0].State = levels.StateJoining
 
 	return status
+}
+
+// scenarioCluster is a cluster of four in good order, as its vice n2 sees it: n1 leads, n3
+// is on its way up, and w is a witness.
+func scenarioCluster() *report {
+	status := scenarioUp()
+	const hash = "0123456789abcdef"
+	status.Node, status.Role, status.Vice, status.Term = "n2", levels.RoleVice, "n2", 12
+	status.Election, status.Voters, status.VotersHeard = "following", 4, 4
+	status.Nodes = []levels.NodeView{
+		{Node: "n1", State: levels.StateUp, Role: levels.RoleMaster, Eligible: true, Reached: levels.Last},
+		{Node: "n2", State: levels.StateUp, Role: levels.RoleVice, Eligible: true, Reached: levels.Last, Self: true},
+		{Node: "n3", State: levels.StateInitializing, Role: levels.RoleSpare, Eligible: true, Reached: 4},
+		{Node: "w", State: levels.StateUp, Role: levels.RoleNone, Reached: levels.Last},
+	}
+	for i := range status.Nodes {
+		node := &status.Nodes[i]
+		node.Term, node.Qualified, node.Vote, node.Alive, node.InStep = 12, true, true, true, true
+		node.ReachedAny, node.Version, node.ConfigHash = true, "1.2.3", hash
+		node.Address = "192.0.2." + string(rune('1'+i)) + ":7946"
+		if !node.Self {
+			node.Heard = ago(100 * time.Millisecond)
+		}
+	}
+
+	return status
+}
+
+// scenarioCutOff is the same cluster as n2 sees it when it is cut off: n1 and n3 were heard
+// a while ago, w never.
+func scenarioCutOff() *report {
+	status := scenarioCluster()
+	status.Role, status.Master, status.Vice, status.MasterReady = levels.RoleSpare, "", "", false
+	status.Quorate, status.Headless, status.VotersHeard = false, true, 1
+	status.Why = "no majority: 1 of 4 voters"
+	for i := range status.Nodes {
+		if node := &status.Nodes[i]; node.Self {
+			node.Role = levels.RoleSpare
+		} else {
+			node.Role, node.Alive, node.Heard = levels.RoleUnknown, false, ago(12*time.Second)
+		}
+	}
+	status.Nodes[3].Heard = 0
+
+	return status
+}
+
+// scenarioDrift is the cluster with two nodes whose configuration is another.
+func scenarioDrift() *report {
+	status := scenarioCluster()
+	status.Nodes[2].InStep, status.Nodes[2].Differs = false, []string{"mastership.lease", "node.vote"}
+	status.Nodes[2].State, status.Nodes[2].Reached = levels.StateUp, levels.Last
+	status.Nodes[3].InStep = false
+
+	return status
+}
+
+// scenarioUnproven is a node that has lost its state file and does not vote.
+func scenarioUnproven() *report {
+	status := scenarioCutOff()
+	status.State, status.Nodes[1].State, status.Headless = levels.StateJoining, levels.StateJoining, false
+	status.Election, status.Why = "forming", "this voter has lost its record of votes and waits for n1, n3, w"
+
+	return status
+}
+
+// fakeKeys are those of a cluster one of whose nodes was away when its key was made.
+func fakeKeys() []levels.KeyView {
+	return []levels.KeyView{{
+		Key: "3f9c0a77be12", Primary: true, Nodes: []levels.NodeID{"n1", "n2"}, Missing: []levels.NodeID{"n3"},
+	}}
 }

@@ -25,6 +25,7 @@ func TestManualListsEveryFieldOfEveryDocument(t *testing.T) {
 	documents := map[string]any{
 		"status": report{}, "history": record{}, "event": event{}, "result": resultDocument{}, "plan": planDocument{},
 		"verify": verifyDocument{}, "attach": attachDocument{}, "version": versionDocument{},
+		"explain": explainDocument{}, "keys": levels.KeyView{}, "keyfile": keyFileDocument{},
 	}
 	text, err := os.ReadFile(manual)
 	if err != nil {

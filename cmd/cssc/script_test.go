@@ -148,12 +148,16 @@ func scriptAgent(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	switch args[0] {
 	case "start":
-		scenarios := map[string]func() *report{"up": scenarioUp, "held": scenarioHeld, "trouble": scenarioTrouble, "empty": scenarioEmpty, "joining": scenarioJoining}
+		scenarios := map[string]func() *report{
+			"up": scenarioUp, "held": scenarioHeld, "trouble": scenarioTrouble, "empty": scenarioEmpty, "joining": scenarioJoining,
+			"cluster": scenarioCluster, "cut-off": scenarioCutOff, "drift": scenarioDrift, "unproven": scenarioUnproven,
+		}
 		address, err := s.startBus(ts.MkAbs("."))
 		ts.Check(err)
 		ts.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
 		s.agent = newFakeAgent(scenarios[args[1]]())
 		s.agent.history = fakeHistory()
+		s.agent.keys = fakeKeys()
 		s.agent.stepped = slices.Contains(args, "stepped")
 		s.agent.vanish = s.stopBus
 		ts.Check(s.startAgent(address))

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -184,24 +181,8 @@ func (a *app) confirm(ctx context.Context, agent agentPort, wanted request) erro
 	for _, step := range plan {
 		a.printf("  %s\n", printable(step))
 	}
-	a.printf("Go on? [y/N] ")
-	answers := make(chan string, 1) // one answer is ever read
-	go func() {
-		line, _ := bufio.NewReader(a.in).ReadString('\n')
-		answers <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case answer := <-answers:
-		if answer == "y" || answer == "yes" {
-			return nil
-		}
 
-		return failed(exitFailed, errors.New("nothing was done"))
-	case <-ctx.Done():
-		a.printf("\n")
-
-		return failed(exitFailed, errors.New("nothing was done: no answer"))
-	}
+	return a.goOn(ctx)
 }
 
 // requestWords names a request: "shutdown n1 (reboot)".

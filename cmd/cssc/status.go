@@ -94,9 +94,7 @@ func standing(status *report) []string {
 		list = append(list, fmt.Sprintf("%s went down and not by the agent; bring it back with: cssc sync",
 			targetWords(status.LostTargets)))
 	}
-	if status.Headless {
-		list = append(list, "no master is known: what runs goes on, nothing new starts")
-	}
+	list = append(list, clusterTrouble(status)...)
 	if status.NeedReload {
 		list = append(list, "the configuration on disk is not the one in force; take it over with: cssc reload")
 	}

@@ -26,7 +26,7 @@ func (a *app) statusScreen(status *report) string {
 	if list := standing(status); len(list) > 0 {
 		fmt.Fprintf(&screen, "\n%s\n", p.warn("needs attention"))
 		for _, item := range list {
-			fmt.Fprintf(&screen, "  %s %s\n", p.warn("!"), printable(item))
+			fmt.Fprintf(&screen, "  %s %s\n", p.warn("!"), wrapped(printable(item), 4, a.width()))
 		}
 	}
 
@@ -52,9 +52,9 @@ func (a *app) clusterWords(status *report) string {
 	}
 	parts = append(parts, fmt.Sprintf("term %d", status.Term))
 	if status.Quorate {
-		parts = append(parts, p.good("quorum"))
+		parts = append(parts, p.good(quorumWords(status)))
 	} else {
-		parts = append(parts, p.bad("no quorum"))
+		parts = append(parts, p.bad(quorumWords(status)))
 	}
 
 	return strings.Join(parts, p.dim(" · "))
@@ -64,17 +64,40 @@ func (a *app) nodeGrid(status *report) *grid {
 	p := a.paint()
 	g := &grid{header: []string{"  NODE", "ROLE", "STATE", "LEVEL", "WHY"}}
 	for _, node := range status.Nodes {
-		mark := "  "
-		level, why := "", nodeWhy(node, status)
+		mark, level, why := "  ", otherReached(node), nodeWhy(node, status)
+		if silent(node) && node.Heard != 0 {
+			why = "nothing heard for " + a.since(node.Heard)
+		}
 		if node.Self {
 			mark = stateMark(p, status)
 			level = reachedWords(status)
 		}
-		g.add(mark+p.strong(printable(string(node.Node))), roleWords(p, node), stateWords(p, node.State),
-			level, printable(why))
+		g.add(mark+p.strong(printable(string(node.Node))), roleWords(p, node), presence(p, node), level,
+			printable(why))
 	}
 
 	return g
+}
+
+// presence is the state of a node, or that it is not heard.
+func presence(p paint, node levels.NodeView) string {
+	if silent(node) {
+		return p.bad("silent")
+	}
+
+	return stateWords(p, node.State)
+}
+
+// otherReached says how far init came on another node.
+func otherReached(node levels.NodeView) string {
+	switch {
+	case !node.Alive || !node.ReachedAny:
+		return ""
+	case node.Reached == levels.Last:
+		return "init complete"
+	default:
+		return "init " + node.Reached.String()
+	}
 }
 
 func stateMark(p paint, status *report) string {
@@ -94,7 +117,9 @@ func roleWords(p paint, node levels.NodeView) string {
 		return p.good(node.Role.String())
 	case levels.RoleOffline:
 		return p.warn(node.Role.String())
-	case levels.RoleUnknown, levels.RoleSpare, levels.RoleNone:
+	case levels.RoleUnknown:
+		return ""
+	case levels.RoleSpare, levels.RoleNone:
 		return node.Role.String()
 	default:
 		return node.Role.String()
@@ -145,12 +170,32 @@ func nodeWhy(node levels.NodeView, status *report) string {
 		return "out of the cluster, back with: cssc start"
 	case node.Self && node.State == levels.StateJoining:
 		return "waits for a master"
-	case !node.Eligible:
+	case node.Self:
+		return eligibility(node)
+	case left(node):
+		return "has left the cluster"
+	case !node.Alive && node.Heard == 0:
+		return "not seen since the agent started"
+	case !node.Alive:
+		return "silent"
+	case !node.InStep:
+		return driftWords(node)
+	default:
+		return eligibility(node)
+	}
+}
+
+// eligibility says why a node that is well holds no role.
+func eligibility(node levels.NodeView) string {
+	switch {
+	case !node.Eligible && node.Vote:
 		return "not eligible: votes only"
+	case !node.Eligible:
+		return "not eligible, no vote"
 	case !node.Qualified:
 		return fmt.Sprintf("locked, back with: cssc unlock %s", node.Node)
 	default:
-		return ""
+		return node.Why
 	}
 }
 
@@ -249,16 +294,20 @@ func pad(words string, width int) string {
 // kind, then the name, then key=value pairs with values quoted where they need it.
 func (a *app) statusLines(status *report) string {
 	var lines strings.Builder
-	fmt.Fprintf(&lines, "cluster %s master=%s master_ready=%s vice=%s term=%d quorate=%s headless=%s\n",
+	fmt.Fprintf(&lines, "cluster %s master=%s master_ready=%s vice=%s term=%d quorate=%s headless=%s election=%s voters=%d voters_heard=%d why=%s\n",
 		quoted(status.Cluster), quoted(string(status.Master)), yesNo(status.MasterReady),
-		quoted(string(status.Vice)), status.Term, yesNo(status.Quorate), yesNo(status.Headless))
+		quoted(string(status.Vice)), status.Term, yesNo(status.Quorate), yesNo(status.Headless),
+		quoted(status.Election), status.Voters, status.VotersHeard, quoted(status.Why))
 	for _, node := range status.Nodes {
 		fmt.Fprintf(&lines, "node %s self=%s role=%s state=%s eligible=%s qualified=%s",
 			quoted(string(node.Node)), yesNo(node.Self), node.Role, node.State, yesNo(node.Eligible), yesNo(node.Qualified))
 		if node.Self {
-			fmt.Fprintf(&lines, " ready=%s level=%s", yesNo(status.Ready), reachedLevel(status))
+			fmt.Fprintf(&lines, " ready=%s level=%s", yesNo(status.Ready), reachedLevel(status.Reached, status.ReachedAny))
+		} else {
+			fmt.Fprintf(&lines, " level=%s", reachedLevel(node.Reached, node.ReachedAny))
 		}
-		fmt.Fprintf(&lines, " why=%s\n", quoted(nodeWhy(node, status)))
+		fmt.Fprintf(&lines, " why=%s vote=%s alive=%s in_step=%s\n", quoted(nodeWhy(node, status)),
+			yesNo(node.Vote), yesNo(node.Alive), yesNo(node.InStep))
 	}
 	if status.Run != nil {
 		lines.WriteString(runLines(status.Run))
@@ -276,12 +325,12 @@ func (a *app) statusLines(status *report) string {
 	return lines.String()
 }
 
-func reachedLevel(status *report) string {
-	if !status.ReachedAny {
+func reachedLevel(level levels.Level, counts bool) string {
+	if !counts {
 		return "-"
 	}
 
-	return status.Reached.String()
+	return level.String()
 }
 
 // quoted writes a value of a plain line: "-" for nothing, in quotation marks when

@@ -23,6 +23,8 @@ type system struct {
 	terminalIn, terminalOut bool
 	// width returns the columns of the terminal; 0 when there is none.
 	width func() int
+	// height returns its lines, likewise.
+	height func() int
 	// boot reads CLOCK_BOOTTIME, the clock of every levels.Instant.
 	boot func() levels.Instant
 	// now reads the calendar.
@@ -47,6 +49,7 @@ func newSystem() system {
 		terminalIn:  term.IsTerminal(int(os.Stdin.Fd())),
 		terminalOut: term.IsTerminal(int(os.Stdout.Fd())),
 		width:       terminalWidth,
+		height:      terminalHeight,
 		boot:        bootClock,
 		now:         time.Now,
 		dial:        dialAgent,
@@ -65,6 +68,15 @@ func terminalWidth() int {
 	}
 
 	return width
+}
+
+func terminalHeight() int {
+	_, height, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		return 0
+	}
+
+	return height
 }
 
 func bootClock() levels.Instant {

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// screenOf runs a command at a terminal without colour and returns what it shows, with the
+// seconds made equal.
+func screenOf(t *testing.T, status *report, exit int, args ...string) string {
+	t.Helper()
+	r := onTerminal(t, status, []string{"NO_COLOR=1"}, args...)
+	r.exits(exit)
+
+	return regexp.MustCompile(`\b\d+s`).ReplaceAllString(strings.ReplaceAll(r.shown(), "\r\n", "\n"), "Ns")
+}
+
+// TestClusterScreens compares the screens of a cluster that an operator sees: in good order,
+// cut off, and with other configurations; each fits into 100 columns.
+func TestClusterScreens(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name   string
+		status *report
+		exit   int
+		args   string
+		want   string
+	}{
+		{"good", scenarioCluster(), exitOK, "status --check", `plant-7  master n1 ready · vice n2 · term 12 · quorum 4 of 4
+
+  NODE  ROLE    STATE         LEVEL          WHY
+  n1    master  up            init complete
+● n2    vice    up            init complete
+  n3    spare   initializing  init 4
+  w     none    up            init complete  not eligible: votes only
+`},
+		{"cut off", scenarioCutOff(), exitAttention, "status --check", `plant-7  no master · no vice · term 12 · no quorum, 1 of 4 voters
+
+  NODE  ROLE   STATE   LEVEL          WHY
+  n1           silent                 nothing heard for Ns
+● n2    spare  up      init complete
+  n3           silent                 nothing heard for Ns
+  w            silent                 not seen since the agent started
+
+needs attention
+  ! no master is known: no majority: 1 of 4 voters; what runs goes on, nothing new starts; more:
+    cssc explain
+  ! no quorum: 1 of 4 voters are heard, 3 are needed; missing: n1, n3, w
+`},
+		{"nodes", scenarioDrift(), exitOK, "nodes", `NODE  ROLE    STATE  LEVEL  VOTE  HEARD  CONFIG   VERSION  ADDRESS
+n1    master  up     last   yes   now    same     1.2.3    192.0.2.1:7946
+n2    vice    up     last   yes          same     1.2.3    192.0.2.2:7946
+n3    spare   up     last   yes   now    differs  1.2.3    192.0.2.3:7946
+w     none    up     last   yes   now    differs  1.2.3    192.0.2.4:7946
+`},
+		{"explain", scenarioCutOff(), exitOK, "explain", `✓ node           n2 is up, init is complete
+✗ role           n2 does not stand now: no majority: 1 of 4 voters
+✗ master         no master is known: no majority: 1 of 4 voters
+✗ quorum         1 of 4 voters are heard, 3 are needed; missing: n1 (192.0.2.1:7946, silent for
+                 Ns), n3 (192.0.2.3:7946, silent for Ns), w (192.0.2.4:7946, not seen since the
+                 agent started)
+                 → start cssc-agent on the nodes that are missing, or repair the network to them
+`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := screenOf(t, c.status, c.exit, strings.Fields(c.args)...)
+			if got != c.want {
+				t.Errorf("the screen is\n%s\nwant\n%s", got, c.want)
+			}
+			for line := range strings.Lines(got) {
+				if width := len([]rune(strings.TrimSuffix(line, "\n"))); width > 100 {
+					t.Errorf("a line of %d columns: %s", width, line)
+				}
+			}
+		})
+	}
+}
+
+// TestWatchDrawsTheStatusAnewInItsPlace changes the status under a watch: the picture before
+// is taken away and the new one drawn; a loss of the agent is shown; Ctrl-C is a good end.
+func TestWatchDrawsTheStatusAnewInItsPlace(t *testing.T) {
+	t.Parallel()
+	r := onTerminal(t, scenarioCluster(), nil, "watch")
+	r.sees(`master .*n1`)
+	r.stage.agent.change(func(status *report) {
+		status.Master, status.Vice, status.Term, status.Role = "n2", "n3", 13, levels.RoleMaster
+	})
+	r.sees(`\x1b\[7A\x1b\[J.*plant-7.*master .*n2.*vice .*n3.*term 13`)
+	r.stage.stopAgent()
+	r.sees(`cssc-agent is not running`)
+	r.types("\x03")
+	r.exits(exitOK)
+}
+
+// TestWatchFitsIntoASmallWindow gives a cluster of more nodes than the window has lines.
+func TestWatchFitsIntoASmallWindow(t *testing.T) {
+	t.Parallel()
+	status := scenarioCluster()
+	for range 40 {
+		status.Nodes = append(status.Nodes, levels.NodeView{Node: "more", Alive: true, InStep: true, Eligible: true, Qualified: true})
+	}
+	r := onTerminal(t, status, []string{"NO_COLOR=1"}, "watch")
+	r.sees(`… 19 lines more: cssc status`)
+	r.types("\x03")
+	r.exits(exitOK)
+}
+
+// TestFailoverSaysWhatItRisksAndAsks reads the plan, says no, and then yes.
+func TestFailoverSaysWhatItRisksAndAsks(t *testing.T) {
+	t.Parallel()
+	r := onTerminal(t, scenarioCutOff(), []string{"NO_COLOR=1"}, "failover", "--fenced", "n1")
+	r.sees(`failover from n1 will do this:`)
+	r.sees(`n1 \(192\.0\.2\.1:7946\) counts as off: silent for \d+s`)
+	r.sees(`if n1 is not off, there are two masters: switch its power off first`)
+	r.sees(`Go on\? \[y/N\] $`)
+	r.types("n\r")
+	r.exits(exitFailed)
+	r.sees(`nothing was done`)
+	r = onTerminal(t, scenarioUnproven(), []string{"NO_COLOR=1"}, "voter", "reset")
+	r.sees(`then there may be two masters`)
+	r.types("y\r")
+	r.exits(exitOK)
+	r.sees(`this node votes again`)
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// A picture is drawn anew at the latest after this time, for the times in it.
+const watchTick = time.Second
+
+func (a *app) watchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "watch",
+		Short: "Show the status, and show it again whenever it changes",
+		Long: "Show the status, and show it again whenever it changes. On a terminal the picture\n" +
+			"is drawn anew in its place; elsewhere each fact that is new or different is a line\n" +
+			"with its time, and \"gone\" stands before one that holds no more. Goes on over a\n" +
+			"restart of the agent, until interrupted or until --timeout is over.",
+		Example: "  cssc watch\n  cssc watch --json | jq .master",
+		Args:    arguments(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			if a.timeout > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, a.timeout)
+				defer cancel()
+			}
+			agent, err := a.dial(ctx, a.address)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = agent.Close() }()
+			w := &watcher{app: a, agent: agent, screen: progress{app: a}}
+
+			return w.run(ctx)
+		},
+	}
+}
+
+// watcher shows the status until its context ends. It belongs to one goroutine.
+type watcher struct {
+	app    *app
+	agent  agentPort
+	screen progress
+	// shown is what was shown last, in whichever form.
+	shown string
+	// facts are the lines of the plain form that hold now.
+	facts []string
+	// lost is when the agent went away, zero while it answers.
+	lost time.Time
+}
+
+func (w *watcher) run(ctx context.Context) error {
+	ticker := time.NewTicker(watchTick)
+	defer ticker.Stop()
+	var changes <-chan struct{} // nil while there is no bus: then the ticker asks
+	for {
+		if changes == nil {
+			changes, _ = w.agent.Changes(ctx)
+		}
+		status, err := w.agent.Status(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil // the end that was asked for
+		case err == nil:
+			w.lost = time.Time{}
+			err = w.show(status)
+		case passing(err) || errors.Is(err, errNoBus):
+			err = w.showLoss(err)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case _, open := <-changes:
+			if !open {
+				changes = nil
+			}
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// show shows a status when it differs from the one before.
+func (w *watcher) show(status *report) error {
+	switch {
+	case w.app.asJSON:
+		return w.showJSON(status)
+	case w.drawn():
+		w.draw(w.app.statusScreen(status))
+
+		return nil
+	default:
+		return w.tell(lines(w.app.statusLines(status)))
+	}
+}
+
+// drawn says that the picture can be drawn anew in its place.
+func (w *watcher) drawn() bool { return w.app.terminalOut && w.app.getenv("TERM") != "dumb" }
+
+func (w *watcher) draw(screen string) {
+	if screen == w.shown {
+		return
+	}
+	w.shown = screen
+	list := lines(screen)
+	if height := w.app.height(); height > 1 && len(list) > height-1 {
+		more := len(list) - (height - 2)
+		list = append(list[:height-2:height-2], w.app.paint().dim(fmt.Sprintf("… %d lines more: cssc status", more)))
+	}
+	w.screen.live(list...)
+}
+
+// tell prints the facts that are new, and those that hold no more.
+func (w *watcher) tell(facts []string) error {
+	now := w.app.now().Format("2006-01-02T15:04:05.000Z07:00")
+	var out strings.Builder
+	for _, fact := range facts {
+		if !slices.Contains(w.facts, fact) {
+			fmt.Fprintf(&out, "%s %s\n", now, fact)
+		}
+	}
+	for _, fact := range w.facts {
+		if !slices.Contains(keysOf(facts), keyOf(fact)) {
+			fmt.Fprintf(&out, "%s gone %s\n", now, keyOf(fact))
+		}
+	}
+	w.facts = facts
+	_, err := fmt.Fprint(w.app.out, out.String())
+
+	return err
+}
+
+// keyOf is the kind and the name of a fact, "node n1"; an attention is its own name.
+func keyOf(fact string) string {
+	kind, rest, _ := strings.Cut(fact, " ")
+	if kind == "attention" || kind == "resume" {
+		return fact
+	}
+	name, _, _ := strings.Cut(rest, " ")
+
+	return kind + " " + name
+}
+
+func keysOf(facts []string) []string {
+	keys := make([]string, len(facts))
+	for i, fact := range facts {
+		keys[i] = keyOf(fact)
+	}
+
+	return keys
+}
+
+// showJSON prints a status that differs in more than the times that always change.
+func (w *watcher) showJSON(status *report) error {
+	bare := *status
+	bare.LeaseRemainingUSec = 0
+	bare.Nodes = append(bare.Nodes[:0:0], bare.Nodes...)
+	for i := range bare.Nodes {
+		bare.Nodes[i].Heard = 0
+	}
+	text, err := json.Marshal(bare)
+	if err != nil || string(text) == w.shown {
+		return err
+	}
+	w.shown = string(text)
+
+	return w.app.printJSONLine(status)
+}
+
+// showLoss says that the agent does not answer.
+func (w *watcher) showLoss(cause error) error {
+	if w.lost.IsZero() {
+		w.lost = w.app.now()
+	}
+	word := errNoAgent.Error()
+	if errors.Is(cause, errNoBus) {
+		word = errNoBus.Error()
+	}
+	switch {
+	case w.app.asJSON:
+		return nil
+	case w.drawn():
+		w.draw(fmt.Sprintf("%s %s\n", w.app.paint().bad(word), w.app.paint().dim("since "+span(w.app.now().Sub(w.lost)))))
+
+		return nil
+	default:
+		return w.tell([]string{"attention " + quoted(word)})
+	}
+}
+
+func lines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }

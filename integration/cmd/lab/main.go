@@ -1,6 +1,7 @@
 // Command lab is for looking around by hand in nodes with a real systemd:
 //
 //	go run ./integration/cmd/lab up [SUITE…]     boot a node of each suite, with cssc installed
+//	go run ./integration/cmd/lab up -nodes N     boot one cluster of the nodes n1 to nN
 //	go run ./integration/cmd/lab exec NODE [COMMAND…]
 //	go run ./integration/cmd/lab down            end it
 //	go run ./integration/cmd/lab prepare         make the root file systems, and no node
@@ -11,6 +12,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,6 +28,9 @@ import (
 // stateFolder holds the supervisor's process number, its output and a file per node.
 const stateFolder = "/run/cssc-dev-lab"
 
+// mostNodes bounds the cluster: the lab's network has 254 addresses, the machine less memory.
+const mostNodes = 16
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -37,7 +42,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("which command? up [SUITE…], exec NODE [COMMAND…], down, prepare")
+		return errors.New("which command? up [-nodes N] [SUITE…], exec NODE [COMMAND…], down, prepare")
 	}
 	switch args[0] {
 	case "up":
@@ -67,13 +72,39 @@ func prepare(ctx context.Context) error {
 	return nil
 }
 
+// wanted is what to boot: a cluster of that many nodes, or a single node of each suite.
+type wanted struct {
+	nodes  int
+	suites []string
+}
+
+func parseWanted(args []string) (wanted, error) {
+	var w wanted
+	flags := flag.NewFlagSet("up", flag.ContinueOnError)
+	flags.IntVar(&w.nodes, "nodes", 0, "boot one cluster of this many nodes, both suites in turn")
+	if err := flags.Parse(args); err != nil {
+		return w, err
+	}
+	w.suites = flags.Args()
+	switch {
+	case w.nodes < 0 || w.nodes > mostNodes:
+		return w, fmt.Errorf("up -nodes %d: want 1 to %d", w.nodes, mostNodes)
+	case w.nodes > 0 && len(w.suites) > 0:
+		return w, errors.New("up: a cluster has nodes of both suites in turn; name either -nodes or suites")
+	case w.nodes == 0 && len(w.suites) == 0:
+		w.suites = lab.Suites()
+	}
+
+	return w, nil
+}
+
 // up starts the supervisor in a session of its own and waits until it says that all nodes run.
-func up(ctx context.Context, suites []string) error {
+func up(ctx context.Context, args []string) error {
 	if supervisor() != 0 {
 		return errors.New("the lab is up already; end it with: lab down")
 	}
-	if len(suites) == 0 {
-		suites = lab.Suites()
+	if _, err := parseWanted(args); err != nil {
+		return err
 	}
 	if err := errors.Join(os.RemoveAll(stateFolder), os.MkdirAll(stateFolder, 0o755)); err != nil {
 		return err
@@ -82,7 +113,7 @@ func up(ctx context.Context, suites []string) error {
 	if err != nil {
 		return err
 	}
-	child := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe", append([]string{"supervise"}, suites...)...)
+	child := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe", append([]string{"supervise"}, args...)...)
 	child.Stdout, child.Stderr = output, output
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err = child.Start(); err != nil {
@@ -112,22 +143,22 @@ func up(ctx context.Context, suites []string) error {
 }
 
 // supervise owns the lab until it is told to end.
-func supervise(suites []string) error {
+func supervise(args []string) error {
+	w, err := parseWanted(args)
+	if err != nil {
+		return err
+	}
 	number := fmt.Sprintf("%d\n", os.Getpid())
-	if err := os.WriteFile(filepath.Join(stateFolder, "pid"), []byte(number), 0o644); err != nil {
+	if err = os.WriteFile(filepath.Join(stateFolder, "pid"), []byte(number), 0o644); err != nil {
 		return err
 	}
 	status := lab.Main(func(ctx context.Context, t lab.TB) {
 		t.Cleanup(func() { _ = os.RemoveAll(stateFolder) })
-		l := lab.New(t)
-		for _, suite := range suites {
-			node := l.Node(t, lab.NodeConfig{Suite: suite})
-			node.Install(t)
-			node.Boot(t)
+		for _, node := range boot(t, w) {
 			if err := announce(node); err != nil {
 				t.Fatalf("%v", err)
 			}
-			fmt.Printf("%s: %s, %s; enter it with: go run ./integration/cmd/lab exec %s\n", node.Name, suite, node.Address, node.Name)
+			fmt.Printf("%s: %s, %s; enter it with: go run ./integration/cmd/lab exec %s\n", node.Name, node.Suite, node.Address, node.Name)
 			go again(ctx, t, node)
 		}
 		if err := os.WriteFile(filepath.Join(stateFolder, "up"), nil, 0o644); err != nil {
@@ -140,6 +171,24 @@ func supervise(suites []string) error {
 	}
 
 	return nil
+}
+
+// boot makes the nodes and starts them.
+func boot(t lab.TB, w wanted) []*lab.Node {
+	if w.nodes > 0 {
+		c := lab.NewCluster(t, lab.ClusterConfig{Size: w.nodes})
+		c.Boot(t)
+
+		return c.Members()
+	}
+	l := lab.New(t)
+	for _, suite := range w.suites {
+		node := l.Node(t, lab.NodeConfig{Suite: suite})
+		node.Install(t)
+		node.Boot(t)
+	}
+
+	return l.Nodes()
 }
 
 // again boots the node whenever it reboots.

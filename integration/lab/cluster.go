@@ -3,7 +3,6 @@ package lab
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,12 +68,8 @@ func (c *Cluster) Configure(t TB, node *Node) {
 // ConfigureAs is Configure with a key of the caller's choice and with more lines.
 func (c *Cluster) ConfigureAs(t TB, node *Node, key, more string) {
 	t.Helper()
-	ring, err := json.Marshal([]string{key})
-	if err != nil {
-		t.Fatalf("configure node %s: %v", node.Name, err)
-	}
 	node.WriteFile(t, configFile, c.Text()+more)
-	node.writeFile(t, keyringFile, append(ring, '\n'), 0o600)
+	node.writeFile(t, keyringFile, []byte(key+"\n"), 0o600)
 }
 
 // Key is the cluster's first key.

@@ -11,12 +11,8 @@ import (
 // Keys asks for the cluster's keys, or changes them first, and returns what they are then.
 // It may take seconds: every node is asked. The field By of the request is not sent.
 func (c *Client) Keys(ctx context.Context, request levels.KeyRequest) ([]levels.KeyView, error) {
-	var flags uint64
-	if request.Force {
-		flags = FlagForce
-	}
 	var rows []keyRow
-	if err := c.manager(ctx, "Keys", []any{request.Verb.String(), request.Key, flags}, &rows); err != nil {
+	if err := c.manager(ctx, "Keys", []any{request.Verb.String(), request.Key, uint64(0)}, &rows); err != nil {
 		return nil, err
 	}
 	views := make([]levels.KeyView, len(rows))

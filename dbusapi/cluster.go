@@ -58,7 +58,7 @@ func parseKeys(body []any) (levels.KeyRequest, error) {
 		return request, fmt.Errorf("%s: %w: key %s, only remove takes one", verb, levels.ErrInvalid, quote(key))
 	}
 
-	return levels.KeyRequest{Verb: verb, Key: key, Force: flags&FlagForce != 0}, checkFlags(flags, FlagForce)
+	return levels.KeyRequest{Verb: verb, Key: key}, checkFlags(flags, 0)
 }
 
 func isKeyName(text string) bool {

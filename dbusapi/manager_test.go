@@ -87,7 +87,7 @@ func TestBadInputIsRefused(t *testing.T) {
 		{"Keys", []any{"remove", "", uint64(0)}, "InvalidArgs", "12 hexadecimal digits"},
 		{"Keys", []any{"remove", "0123456789AB", uint64(0)}, "InvalidArgs", "not the name of a key"},
 		{"Keys", []any{"remove", strings.Repeat("0", 13), uint64(0)}, "InvalidArgs", "not the name of a key"},
-		{"Keys", []any{"list", "", uint64(2)}, "InvalidArgs", "unknown flag 0x2"},
+		{"Keys", []any{"list", "", uint64(1)}, "InvalidArgs", "unknown flag 0x1"},
 		{"ResetVoter", []any{uint64(1)}, "InvalidArgs", "unknown flag"},
 		{"Failover", []any{"n9", uint64(0), none}, ".NoSuchNode", `"n9"`},
 		{"Failover", []any{"", uint64(0), none}, ".NoSuchNode", `""`},
@@ -155,7 +155,7 @@ func TestEveryMethodReachesTheAgent(t *testing.T) {
 	manager("Abort", "demote", uint64(0))
 	manager("Sync", uint64(0))
 	manager("Reload", uint64(0))
-	if got := fmt.Sprint(manager("Keys", "remove", "ffeeddccbb99", uint64(1))); got != "[[[0011223344aa true [n1 n2] []] [ffeeddccbb99 false [n1] [n2]]]]" {
+	if got := fmt.Sprint(manager("Keys", "remove", "ffeeddccbb99", uint64(0))); got != "[[[0011223344aa true [n1 n2] []] [ffeeddccbb99 false [n1] [n2]]]]" {
 		t.Fatalf("keys are %v", got)
 	}
 	manager("ResetVoter", uint64(0))
@@ -182,7 +182,7 @@ func TestEveryMethodReachesTheAgent(t *testing.T) {
 		t.Errorf("second request is %+v", requests[1])
 	}
 	if rest := strings.Join(asked[6:], ", "); rest != "Retry init, Skip promote, Abort demote, Sync <nil>, Reload <nil>, "+
-		"Keys {Verb:remove Key:ffeeddccbb99 Force:true By:"+uid+"}, ResetVoter <nil>, Failover {Fenced:n1 Reason:fire By:"+uid+"}, History 2" {
+		"Keys {Verb:remove Key:ffeeddccbb99 By:"+uid+"}, ResetVoter <nil>, Failover {Fenced:n1 Reason:fire By:"+uid+"}, History 2" {
 		t.Errorf("then asked %s", rest)
 	}
 }

@@ -25,8 +25,6 @@ const (
 const (
 	// FlagNoboot says that no reboot follows this shutdown.
 	FlagNoboot uint64 = 1
-	// FlagForce, of Keys, goes on although a listed node does not answer.
-	FlagForce uint64 = 1
 )
 
 // The states of Done.

@@ -37,7 +37,7 @@ func TestClientMethodsAskForWhatTheySay(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	views, err := client.Keys(ctx, levels.KeyRequest{Verb: levels.KeysRotate, Force: true})
+	views, err := client.Keys(ctx, levels.KeyRequest{Verb: levels.KeysRotate})
 	if got := fmt.Sprintf("%+v", views); err != nil || got != "[{Key:0011223344aa Primary:true Nodes:[n1 n2] Missing:[]} {Key:ffeeddccbb99 Primary:false Nodes:[n1] Missing:[n2]}]" {
 		t.Errorf("keys are %s, %v", got, err)
 	}
@@ -56,7 +56,7 @@ func TestClientMethodsAskForWhatTheySay(t *testing.T) {
 		t.Errorf("requested %+v", requests[1])
 	}
 	if got := strings.Join(heard.all()[2:], ", "); got != "History 2, Retry init, Skip shut, Abort promote, Sync <nil>, Reload <nil>, "+
-		"Keys {Verb:rotate Key: Force:true By:"+by+"}, ResetVoter <nil>, Failover {Fenced:n1 Reason:r By:"+by+"}" {
+		"Keys {Verb:rotate Key: By:"+by+"}, ResetVoter <nil>, Failover {Fenced:n1 Reason:r By:"+by+"}" {
 		t.Errorf("asked for %s", got)
 	}
 }

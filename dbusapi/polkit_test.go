@@ -117,7 +117,7 @@ func changing() []struct {
 		{"Sync", []any{uint64(0)}, "sequence"},
 		{"Reload", []any{uint64(0)}, "reload"},
 		{"Keys", []any{"list", "", uint64(0)}, "keys"},
-		{"Keys", []any{"rotate", "", uint64(1)}, "keys"},
+		{"Keys", []any{"rotate", "", uint64(0)}, "keys"},
 		{"Keys", []any{"remove", "0123456789ab", uint64(0)}, "keys"},
 		{"ResetVoter", []any{uint64(0)}, "voter"},
 		{"Failover", []any{"n1", uint64(0), none}, "failover"},

@@ -47,6 +47,8 @@ func TestUnprivilegedUserCanLookButNotTouch(t *testing.T) {
 					{"cssc", "reload"},
 					{"cssc", "sync"},
 					{"cssc", "lock", "--yes"},
+					{"cssc", "keys", "list"},
+					{"cssc", "voter", "reset", "--yes"},
 				} {
 					if output, code := n.as(argv...); code != 4 {
 						t.Errorf("%v as nobody: got status %d, want 4 (refused)\n%s", argv, code, output)

@@ -10,8 +10,8 @@ type KeyVerb uint8
 const (
 	KeyVerbUnknown KeyVerb = iota
 	KeysList               // ask every node which keys it has
-	KeysRotate             // make a new key, give it to every node, then use it
-	KeysRemove             // make every node forget a key that is not in use any more
+	KeysRotate             // make a new key, give it to every node, use it, forget the others
+	KeysRemove             // make every node forget a key that is not in use
 )
 
 func keyVerbWords() []string { return []string{"unknown", "list", "rotate", "remove"} }
@@ -29,9 +29,6 @@ type KeyRequest struct {
 	Verb KeyVerb
 	// Key is the one to remove, by the name that KeyView gives it; else empty.
 	Key string
-	// Force goes on although a listed node does not answer. It will be locked out when it
-	// comes back, until the key file is copied to it.
-	Force bool
 	// By is who asked.
 	By string
 }

@@ -267,7 +267,8 @@ func (f *fakeAgent) Sync(context.Context) error { return f.refusal() }
 
 func (f *fakeAgent) Reload(context.Context) error { return f.refusal() }
 
-// Keys answers with the keys of the scenario; rotate adds one, remove takes one away.
+// Keys answers with the keys of the scenario; rotate makes a new one of them, remove takes
+// one away.
 func (f *fakeAgent) Keys(_ context.Context, asked levels.KeyRequest) ([]levels.KeyView, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -276,11 +277,7 @@ func (f *fakeAgent) Keys(_ context.Context, asked levels.KeyRequest) ([]levels.K
 	}
 	switch asked.Verb {
 	case levels.KeysRotate:
-		for i := range f.keys {
-			f.keys[i].Primary = false
-		}
-		all := []levels.NodeID{"n1", "n2", "n3"}
-		f.keys = append([]levels.KeyView{{Key: "0011223344aa", Primary: true, Nodes: all}}, f.keys...)
+		f.keys = []levels.KeyView{{Key: "0011223344aa", Primary: true, Nodes: []levels.NodeID{"n1", "n2", "n3"}}}
 	case levels.KeysRemove:
 		f.keys = slices.DeleteFunc(f.keys, func(key levels.KeyView) bool { return key.Key == asked.Key && !key.Primary })
 	case levels.KeysList, levels.KeyVerbUnknown:

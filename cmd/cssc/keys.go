@@ -64,7 +64,7 @@ func writeKeyring(path string, force bool) error {
 	if _, err := os.Lstat(path); err == nil && !force {
 		return failed(exitRefused, fmt.Errorf("generate a key: %s exists already", path),
 			"the next key of a cluster:   cssc keys rotate",
-			"replace it nevertheless:     cssc keys generate --force; a node with the old key is locked out")
+			"replace it nevertheless:     cssc keys generate --force; a node with the old key is then locked out")
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".keyring-*") // mode 0600
 	if err != nil {
@@ -108,59 +108,40 @@ func (a *app) keysListCommand() *cobra.Command {
 }
 
 func (a *app) keysRotateCommand() *cobra.Command {
-	var force bool
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:   "rotate",
-		Short: "Make a new key, give it to every node, then use it",
-		Long: "Make a new key, give it to every node, then use it. The old one is still accepted\n" +
-			"until cssc keys remove. A node that is not there cannot get the new key: without\n" +
-			"--force nothing is used then.",
+		Short: "Replace the keys of every node by a new one",
+		Long: "Make a new key, give it to every node, then use it, then forget the old ones. When a\n" +
+			"node does not answer, the former key stays in use: bring the node back, or take it\n" +
+			"out of the node table, and rotate again.",
 		Example: "  cssc keys rotate",
 		Args:    arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			keys, err := a.keys(cmd.Context(), levels.KeyRequest{Verb: levels.KeysRotate, Force: force})
-			if err != nil {
-				return err
-			}
-			if err := a.showKeys(keys); err != nil || a.asJSON {
-				return err
-			}
-			for _, key := range keys {
-				if key.Primary && len(key.Missing) > 0 {
-					a.printf("copy the keyring file to %s by hand, then restart cssc-agent there\n", printable(joinNodes(key.Missing)))
-				}
-				if !key.Primary {
-					a.printf("%s is still accepted; take it away with: cssc keys remove %s\n", printable(key.Key), printable(key.Key))
-				}
-			}
-
-			return nil
+			return a.changeKeys(cmd.Context(), levels.KeyRequest{Verb: levels.KeysRotate})
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "use it although a node did not answer; that node needs the key file by hand")
-
-	return cmd
 }
 
 func (a *app) keysRemoveCommand() *cobra.Command {
-	var force bool
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:     "remove KEY",
-		Short:   "Make every node forget a key that is not in use any more",
+		Short:   "Make every node forget a key that is not in use",
 		Example: "  cssc keys remove 3f9c0a77be12",
 		Args:    arguments(1, "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			keys, err := a.keys(cmd.Context(), levels.KeyRequest{Verb: levels.KeysRemove, Key: args[0], Force: force})
-			if err != nil {
-				return err
-			}
-
-			return a.showKeys(keys)
+			return a.changeKeys(cmd.Context(), levels.KeyRequest{Verb: levels.KeysRemove, Key: args[0]})
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "remove it although a node did not answer")
+}
 
-	return cmd
+// changeKeys asks for a change and shows what the keys are then.
+func (a *app) changeKeys(ctx context.Context, request levels.KeyRequest) error {
+	keys, err := a.keys(ctx, request)
+	if err != nil {
+		return err
+	}
+
+	return a.showKeys(keys)
 }
 
 // keys asks the agent, which asks every node.

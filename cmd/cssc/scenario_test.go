@@ -172,9 +172,10 @@ func scenarioUnproven() *report {
 	return status
 }
 
-// fakeKeys are those of a cluster one of whose nodes was away when its key was made.
+// fakeKeys are those of a cluster in which a rotation was interrupted: n3 was away.
 func fakeKeys() []levels.KeyView {
-	return []levels.KeyView{{
-		Key: "3f9c0a77be12", Primary: true, Nodes: []levels.NodeID{"n1", "n2"}, Missing: []levels.NodeID{"n3"},
-	}}
+	return []levels.KeyView{
+		{Key: "3f9c0a77be12", Primary: true, Nodes: []levels.NodeID{"n1", "n2", "n3"}},
+		{Key: "77be123f9c0a", Nodes: []levels.NodeID{"n1", "n2"}, Missing: []levels.NodeID{"n3"}},
+	}
 }

@@ -88,12 +88,23 @@ func masterDrift(status *report) *levels.NodeView {
 	return nil
 }
 
+// whyWords is why there is no master, without saying that there is none.
+func whyWords(status *report) string {
+	for _, front := range []string{"no master: ", "no master; ", "no master yet"} {
+		if rest, found := strings.CutPrefix(status.Why, front); found {
+			return rest
+		}
+	}
+
+	return status.Why
+}
+
 // clusterTrouble lists what is the matter with the cluster as a whole.
 func clusterTrouble(status *report) []string {
 	var list []string
 	why := ""
-	if status.Why != "" {
-		why = ": " + status.Why
+	if words := whyWords(status); words != "" {
+		why = ": " + words
 	}
 	switch {
 	case status.Headless && several(status):

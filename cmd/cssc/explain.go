@@ -192,8 +192,8 @@ func (a *app) roleReason(status *report, node levels.NodeView) reason {
 		return reason{"role", false, name + " is vice: it takes over when " + dash(string(status.Master)) + " is lost", nil}
 	case node.State != levels.StateUp:
 		return reason{"role", false, fmt.Sprintf("%s is %s: it can become vice or master once it is up", name, node.State), nil}
-	case node.Self && status.Why != "":
-		return reason{"role", status.Master == "", name + " does not stand now: " + status.Why, nil}
+	case node.Self && status.Why != "" && status.Master != "":
+		return reason{"role", false, name + " does not stand now: " + status.Why, nil}
 	case status.Vice != "":
 		return reason{"role", false, fmt.Sprintf("%s is spare: %s is vice, the first of the node table that could be", name, status.Vice), nil}
 	default:
@@ -223,8 +223,8 @@ func (a *app) masterReason(status *report) reason {
 		return reason{"master", false, fmt.Sprintf("%s is master of term %d and ready", status.Master, status.Term), nil}
 	case status.Master != "":
 		return reason{"master", false, fmt.Sprintf("%s is master of term %d and not ready yet", status.Master, status.Term), nil}
-	case status.Why != "":
-		return reason{"master", true, "no master is known: " + status.Why, nil}
+	case whyWords(status) != "":
+		return reason{"master", true, "no master is known: " + whyWords(status), nil}
 	default:
 		return reason{"master", true, "no master is known; the election is " + dash(status.Election), nil}
 	}

@@ -140,7 +140,7 @@ func scenarioCutOff() *report {
 	status := scenarioCluster()
 	status.Role, status.Master, status.Vice, status.MasterReady = levels.RoleSpare, "", "", false
 	status.Quorate, status.Headless, status.VotersHeard = false, true, 1
-	status.Why = "no majority: 1 of 4 voters"
+	status.Why = "no master: no majority: 1 of 4 voters"
 	for i := range status.Nodes {
 		if node := &status.Nodes[i]; node.Self {
 			node.Role = levels.RoleSpare

@@ -57,7 +57,7 @@ n3    spare   up     last   yes   now    differs  1.2.3    192.0.2.3:7946
 w     none    up     last   yes   now    differs  1.2.3    192.0.2.4:7946
 `},
 		{"explain", scenarioCutOff(), exitOK, "explain", `✓ node           n2 is up, init is complete
-✗ role           n2 does not stand now: no majority: 1 of 4 voters
+✓ role           n2 is spare, and can become vice or master
 ✗ master         no master is known: no majority: 1 of 4 voters
 ✗ quorum         1 of 4 voters are heard, 3 are needed; missing: n1 (192.0.2.1:7946, silent for
                  Ns), n3 (192.0.2.3:7946, silent for Ns), w (192.0.2.4:7946, not seen since the

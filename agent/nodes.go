@@ -60,9 +60,12 @@ func (k *acquaintance) describe(node *levels.NodeView) {
 			continue
 		}
 		node.Heard = levels.Instant(peer.Heard)
-		if peer.Alive {
-			node.Alive, node.Qualified = true, peer.Standing.Qualified
-			node.ConfigHash = peer.Hash
+		if !peer.Alive {
+			continue
+		}
+		node.Alive, node.ConfigHash = true, peer.Hash
+		if card.Node == "" { // a standing is less: no node stands during its shutdown
+			node.Qualified = peer.Standing.Qualified
 		}
 	}
 	k.place(node)
@@ -90,8 +93,6 @@ func (k *acquaintance) place(node *levels.NodeView) {
 		node.Role = levels.RoleUnknown
 	case !node.Eligible:
 		node.Role = levels.RoleNone
-	case !node.Qualified:
-		node.Role = levels.RoleOffline
 	case node.Role.Leads() && k.seen.Master != "":
 		node.Role = levels.RoleSpare // its card is late
 	}

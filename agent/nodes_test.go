@@ -24,13 +24,13 @@ func TestNodesAreDescribedFromAllThatIsKnown(t *testing.T) {
 		seen: &election.View{
 			Term: 6, Master: "n2", Vice: "n3", Why: "held: too many changes",
 			Peers: []election.PeerView{
-				{Node: "n2", Heard: 900, Alive: true, Standing: election.Standing{Qualified: true}, Hash: "own"},
+				{Node: "n2", Heard: 900, Alive: true, Hash: "own"},
 				{Node: "n6", Heard: 100},
 				{Node: "n7", Heard: 0},
 			},
 		},
 		cards: []levels.Card{
-			{Node: "n2", State: levels.StateUp, Role: levels.RoleSpare, Term: 5, Hash: "own", Version: "1.0"},
+			{Node: "n2", State: levels.StateUp, Role: levels.RoleSpare, Term: 5, Qualified: true, Hash: "own", Version: "1.0"},
 			{Node: "n3", State: levels.StateUp, Role: levels.RoleMaster, Term: 5, Qualified: true, Alive: true, Hash: "own", Reached: levels.Last, Started: true},
 			{Node: "n4", State: levels.StateUp, Role: levels.RoleNone, Qualified: true, Alive: true, Hash: "own"},
 			{Node: "n5", State: levels.StateUp, Role: levels.RoleMaster, Term: 4, Qualified: true, Alive: true, Hash: "other", Fingerprint: strings.Repeat("AA", 6) + "AB" + strings.Repeat("AA", 17)},
@@ -51,7 +51,7 @@ func TestNodesAreDescribedFromAllThatIsKnown(t *testing.T) {
 		`n5 up spare term=4 alive=true in-step=false heard=0 why="another configuration: mastership.lease"`,
 		`n6 up unknown term=0 alive=false in-step=true heard=100 why="silent"`,
 		`n7 down unknown term=0 alive=false in-step=true heard=0 why="not seen since this agent started"`,
-		`n8 up offline term=0 alive=true in-step=false heard=0 why="another configuration: the version of cssc"`,
+		`n8 up unknown term=0 alive=true in-step=false heard=0 why="another configuration: the version of cssc"`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

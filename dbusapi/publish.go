@@ -32,6 +32,9 @@ func (s *Server) Publish(status *Status, notices []levels.Action) {
 	for _, message := range membership(before.Status, status) {
 		current.send(message)
 	}
+	for _, message := range elsewhere(before.Status, status) {
+		current.send(message)
+	}
 	for _, notice := range notices {
 		if message := noticeSignal(notice, status); message != nil {
 			current.send(message)

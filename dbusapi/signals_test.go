@@ -177,6 +177,32 @@ func TestNodesComeAndGo(t *testing.T) {
 	}
 }
 
+// What happens on other nodes is told on this one too, once, and what happens here only by
+// the notices of the agent.
+func TestTheEventChannelIsTheSameEverywhere(t *testing.T) {
+	bus, server := start(t)
+	signals := listen(t, bus)
+	server.agent.update(func(s *Status) {
+		s.Role, s.Master, s.MasterReady, s.Nodes[0].Role = levels.RoleSpare, "n2", false, levels.RoleSpare
+		s.Nodes = append(s.Nodes, levels.NodeView{Node: "n2", Role: levels.RoleSpare, Term: 3, Alive: true}, levels.NodeView{Node: "n3", Role: levels.RoleMaster})
+	})
+	server.agent.update(func(s *Status) { s.Nodes[1].Role, s.Nodes[1].Term, s.Term = levels.RoleMaster, 4, 4 })
+	server.agent.update(func(s *Status) { s.MasterReady = true })
+	server.agent.update(func(s *Status) { s.Nodes[1].Role, s.Nodes[2].Alive = levels.RoleOffline, true })
+	server.agent.update(func(s *Status) { s.Nodes[1].Role, s.Term = levels.RoleSpare, 5 })
+	want := "NodeJoined[n2], RoleChanged[n2 master spare 4], MasterReady[n2 4], NodeJoined[n3], RoleChanged[n2 offline master 4], " +
+		"NodeDisqualified[n2], RoleChanged[n2 spare offline 4], NodeQualified[n2], MasterReady[n2 5]"
+	var got []string
+	for len(got) < strings.Count(want, "], ")+1 {
+		if signal := next(t, signals); signal.Name != propertiesInterface+".PropertiesChanged" {
+			got = append(got, fmt.Sprint(strings.TrimPrefix(signal.Name, ManagerInterface+"."), signal.Body[:len(signal.Body)-1]))
+		}
+	}
+	if text := strings.Join(got, ", "); text != want {
+		t.Errorf("signals are\n%s, want\n%s", text, want)
+	}
+}
+
 // Callback and SequenceCanceled reach their connection and no other.
 func TestUnicastSignalsReachOneConnection(t *testing.T) {
 	bus, server := start(t)

@@ -167,7 +167,10 @@ func (a *app) goOn(ctx context.Context) error {
 }
 
 // completeNode offers the names of the nodes to the shell; without an agent, none.
-func (a *app) completeNode(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+func (a *app) completeNode(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(given) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 	status, err := a.status(cmd.Context())
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -179,3 +179,12 @@ func fakeKeys() []levels.KeyView {
 		{Key: "77be123f9c0a", Nodes: []levels.NodeID{"n1", "n2"}, Missing: []levels.NodeID{"n3"}},
 	}
 }
+
+// scenarioTwo is the second of two nodes, which has lost the first.
+func scenarioTwo() *report {
+	status := scenarioCutOff()
+	status.Nodes, status.Voters = status.Nodes[:2], 2
+	status.Why = "no majority of voters can be reached"
+
+	return status
+}

@@ -37,7 +37,8 @@ func (a *app) shutdownCommand() *cobra.Command {
 		Example: "  cssc shutdown --dry-run\n" +
 			"  cssc shutdown --reboot --reason 'kernel update'\n" +
 			"  cssc shutdown --noboot && … && cssc start",
-		Args: arguments(0, "NODE"),
+		Args:              arguments(0, "NODE"),
+		ValidArgsFunction: a.completeNode,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			mode, err := chosenMode(endings)
 			if err != nil {
@@ -114,6 +115,8 @@ func (a *app) roleCommand(name, short string, kind levels.OperationKind) *cobra.
 		Long:    short + ". NODE is this node when it is not given.",
 		Example: "  cssc " + name + "\n  cssc " + name + " --dry-run",
 		Args:    arguments(0, "NODE"),
+
+		ValidArgsFunction: a.completeNode,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !dangerous {
 				flags.yes = true

@@ -18,7 +18,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Example: "  cssc status\n" +
 			"  cssc status --check || echo 'somebody should look'\n" +
 			"  cssc status --wait --timeout 5m",
-		Args: arguments(0, "NODE"),
+		Args:              arguments(0, "NODE"),
+		ValidArgsFunction: a.completeNode,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			read := a.status
 			if wait {

@@ -29,11 +29,13 @@ type Notifier interface {
 type Ports struct {
 	Units  Units
 	System System
-	// NewCluster is called once, when it is known what this boot has seen already; the
-	// agent runs what it returns.
-	NewCluster func(start ClusterStart) Cluster
-	Bus        Bus
-	Store      Store
+	// NewPeers is called once, when the configuration lists more than one node; the agent
+	// runs what it returns.
+	NewPeers func(c config.Config) (Peers, error)
+	// Lease may be nil in a cluster of one.
+	Lease LeaseRecord
+	Bus   Bus
+	Store Store
 	// Notify may be nil.
 	Notify Notifier
 	Clock  Clock

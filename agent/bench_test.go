@@ -100,7 +100,7 @@ func BenchmarkLevelOfAThousand(b *testing.B) {
 		start := time.Now()
 		bus.agent = New(Options{
 			Ports: Ports{
-				Units: quietUnits{make(chan struct{})}, System: quietSystem{make(chan levels.Mode)}, NewCluster: alone, Bus: bus, Store: store,
+				Units: quietUnits{make(chan struct{})}, System: quietSystem{make(chan levels.Mode)}, Bus: bus, Store: store,
 				Clock: func() levels.Instant { return levels.Instant(time.Since(start)) + 1 },
 			},
 			Incarnation: "b", FirstTag: 1, BusReady: ready,

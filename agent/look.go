@@ -10,6 +10,7 @@ import (
 
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
 // sight is what one look at the world has found.
@@ -195,19 +196,6 @@ func (l *loop) mayBegin(ctx context.Context, found sight) {
 	}
 }
 
-// hear tells the machine what the cluster says, when that is new.
-func (l *loop) hear() {
-	observed := l.cluster.Observe()
-	if !l.hearing || observed.Role != l.role {
-		l.hearing, l.role = true, observed.Role
-		l.push(observed.Role)
-	}
-	if observed.Gate != l.gate {
-		l.gate = observed.Gate
-		l.push(observed.Gate)
-	}
-}
-
 // electable says whether the cluster may give this node a role: it is qualified
 // and nothing under way would take the role away again.
 func electable(view *levels.View) bool {
@@ -226,56 +214,42 @@ func electable(view *levels.View) bool {
 	return view.Qualified
 }
 
-// tellCluster makes the cluster know what the machine has decided. A call that
-// does not work is made again at the next turn.
-func (l *loop) tellCluster() {
-	if wanted := electable(l.view); wanted != l.electable && !l.telling[callQualified] {
-		l.telling[callQualified] = true
-		cluster := l.cluster
-		l.work(lookTimeout, func(ctx context.Context) message {
-			err := cluster.SetQualified(ctx, wanted)
-			if err != nil {
-				err = fmt.Errorf("tell the cluster qualified=%v: %w", wanted, err)
-			}
-
-			return told{what: callQualified, err: err}
-		})
+// rejoin brings the node back into the gossip after a shutdown that left it up. A farewell
+// that is still under way must not overtake the return.
+func (l *loop) rejoin(ctx context.Context) {
+	if !l.left || l.view.State != levels.StateJoining || l.telling[callJoin] || l.telling[callLeave] {
+		return
 	}
-	// A farewell that is still under way must not overtake the return.
-	if l.left && l.view.State == levels.StateJoining && !l.telling[callJoin] && !l.telling[callLeave] {
-		l.telling[callJoin] = true
-		cluster := l.cluster
-		l.work(lookTimeout, func(ctx context.Context) message {
-			err := cluster.Join(ctx)
-			if err != nil {
-				err = fmt.Errorf("join the cluster: %w", err)
-			}
+	l.telling[callJoin] = true
+	_ = l.elect(ctx, election.JoinAsked{})
+	peers := l.peers
+	l.work(lookTimeout, func(ctx context.Context) message {
+		err := peers.Join(ctx)
+		if err != nil {
+			err = fmt.Errorf("join the cluster: %w", err)
+		}
 
-			return told{what: callJoin, err: err}
-		})
-	}
+		return told{what: callJoin, err: err}
+	})
 }
 
 // The calls of which at most one is under way.
 const (
-	callQualified = "qualified"
-	callJoin      = "join"
-	callLeave     = "leave"
-	callRelease   = "release"
+	callJoin    = "join"
+	callLeave   = "leave"
+	callRelease = "release"
+	callKill    = "kill"
+	callPeers   = "peers"
 )
 
 func (l *loop) wasTold(ctx context.Context, result told) {
 	delete(l.telling, result.what)
 	l.problems.check(result.what, result.err)
 	switch result.what {
-	case callQualified:
-		if result.err == nil {
-			l.electable = !l.electable
-		}
 	case callJoin:
 		l.left = result.err != nil
 	case callLeave:
 		l.ended(ctx, result.err)
-	case callRelease:
+	case callRelease, callKill, callPeers:
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
 const (
@@ -59,7 +60,7 @@ type (
 	happened struct{ event levels.Event }
 	// A looked carries what a look at the world has found.
 	looked struct{ sight sight }
-	// A told ends a SetQualified, a Join or a release of the inhibitor.
+	// A told ends a Join, a release of the inhibitor and the like.
 	told struct {
 		what string
 		err  error
@@ -114,14 +115,10 @@ type loop struct {
 	looks     int
 
 	// What was told last to the machine, and to the cluster.
-	cluster   Cluster
-	members   map[levels.Target][]string
-	role      levels.RoleChanged
-	gate      levels.MasterProgress
-	hearing   bool // role counts
-	electable bool
-	left      bool
-	telling   map[string]bool // calls under way
+	members map[levels.Target][]string
+	hearing bool // the machine hears every decision of the election
+	left    bool
+	telling map[string]bool // calls under way
 
 	looking  bool
 	lookNow  bool
@@ -135,6 +132,7 @@ type loop struct {
 	statusAt           levels.Instant
 	timer              *time.Timer
 
+	mastership
 	leaving
 }
 
@@ -144,7 +142,7 @@ type loop struct {
 // an invariant; systemd starts it again.
 func (a *Agent) Run(ctx context.Context) (err error) {
 	defer close(a.done)
-	works, cancel := context.WithCancelCause(ctx)
+	works, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	l := &loop{
 		Agent: a, ports: a.options.Ports, works: works, incarnation: a.options.Incarnation,
 		problems: problems{}, telling: map[string]bool{}, timer: time.NewTimer(time.Hour),
@@ -210,9 +208,20 @@ func (l *loop) wait(ctx context.Context) bool {
 	if l.connected {
 		ready = nil
 	}
-	select {
-	case <-ctx.Done():
+	if l.parting && l.granted {
 		return false
+	}
+	stop := ctx.Done()
+	if l.parting {
+		stop = nil
+	}
+	select {
+	case <-stop:
+		if !l.part(ctx) {
+			return false
+		}
+	case message := <-l.peers.Received():
+		_ = l.elect(ctx, election.Received{Message: message})
 	case <-ready:
 		l.connected = true
 	case r := <-inbox:
@@ -221,7 +230,7 @@ func (l *loop) wait(ctx context.Context) bool {
 		l.askers = append(l.askers, shown)
 	case result := <-l.results:
 		l.receive(ctx, result)
-	case <-l.cluster.Changed():
+	case <-l.peers.Changed():
 	case <-l.ports.Units.Changed():
 		l.lookNow = true
 	case mode := <-l.ports.System.ShutdownAnnounced():
@@ -234,6 +243,8 @@ func (l *loop) wait(ctx context.Context) bool {
 			l.queue = append(l.queue, pending{request: r})
 		case result := <-l.results:
 			l.receive(ctx, result)
+		case message := <-l.peers.Received():
+			_ = l.elect(ctx, election.Received{Message: message})
 		default:
 			return true
 		}
@@ -307,7 +318,7 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 		l.record(ctx, action)
 	}
 	l.stale.Store(true) // before anybody is answered
-	l.act(now, actions, forParticipants)
+	l.engage(ctx, actions)
 	l.view = l.machine.Glance()
 	for i, next := range batch {
 		if next.answer != nil {
@@ -315,7 +326,7 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 		}
 	}
 	l.show(ctx, now, actions)
-	l.act(now, actions, forTheNode)
+	l.conclude(ctx, actions)
 	l.follow(ctx, now)
 }
 
@@ -344,6 +355,12 @@ func (l *loop) stepped(ctx context.Context, next pending, result levels.Result) 
 func (l *loop) adopt(ctx context.Context, next *config.Config) {
 	l.config.Store(next)
 	l.lookNow = true
+	if err := l.peers.Reconfigure(*next); err != nil {
+		l.problems.set("peers", "the new node table: "+err.Error())
+	} else {
+		l.problems.clear("peers")
+	}
+	_ = l.elect(ctx, election.Configured{Config: next.Election()})
 	l.journal.tell(ctx, msgConfigReloaded, "hash", next.Hash, "files", len(next.Files))
 	for _, warning := range next.Warnings {
 		l.journal.tell(ctx, msgProblem, "problem", warning.String())
@@ -373,6 +390,10 @@ func (l *loop) due(ctx context.Context, now levels.Instant) error {
 	}
 	l.deadline(ctx, now)
 	l.sayStatus(now)
+	if l.electWake != 0 && now >= l.electWake {
+		_ = l.elect(ctx, election.Ticked{})
+	}
+	l.settle(now)
 	if l.wake != 0 && now >= l.wake {
 		l.push(levels.Ticked{})
 	}
@@ -389,6 +410,8 @@ func (l *loop) rearm(now levels.Instant) {
 		}
 	}
 	consider(l.wake, l.wake != 0)
+	consider(l.electWake, l.electWake != 0)
+	consider(l.settleAt, !l.said)
 	consider(l.pingAt, l.options.WatchdogInterval > 0)
 	consider(l.resyncAt, l.connected && !l.looking)
 	consider(l.retryAt, l.behind || l.unsaved)

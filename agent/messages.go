@@ -41,6 +41,10 @@ const (
 	msgConfigReloaded
 	msgConfigRefused
 	msgCoreBroken
+	msgRoleDecided
+	msgElection
+	msgMembersKilled
+	msgRestartGranted
 	messageCount
 )
 
@@ -85,6 +89,10 @@ func (k messageKind) describe() messageText {
 		msgConfigReloaded:    {"f2d0b8e6c4a24f1e85a3c1e9d7f5b31c", info, "configuration reloaded"},
 		msgConfigRefused:     {"4c6e8fa0b2d44e7f91a3b5c7d9eff12d", warn, "configuration refused"},
 		msgCoreBroken:        {"e9f7d5c3b1a04e8d9c6b4a2f0e8d6c3e", alarm, "internal error, the agent restarts"},
+		msgRoleDecided:       {"1c7f5d3b9a804f2e86c4a1e3d5b7f94f", info, "the cluster has decided"},
+		msgElection:          {"5e3b1d9f7c624a80b2e4f6a8c0d1e350", info, "election"},
+		msgMembersKilled:     {"a2c4e6f8091b4d3ea5c7e9f1b3d5f761", alarm, "members of the master's targets are killed"},
+		msgRestartGranted:    {"d8f6e4c2b0a1493f8e7d6c5b4a392872", info, "the voters have promised to wait for a restart"},
 	}
 
 	return table[min(k, messageCount-1)]

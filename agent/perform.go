@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
 // workSlack is what a work gets beyond the longest time limit of a participant;
@@ -114,54 +115,43 @@ func operationFields(operation levels.OperationView) []any {
 	return fields
 }
 
-// audience tells the two kinds of actions that act starts.
-type audience uint8
-
-const (
-	forParticipants audience = iota // callbacks and units: started before anything is published
-	forTheNode                      // the role and the end: after everybody could see why
-)
-
-// act starts the actions of one kind in their order; what comes of them arrives as
-// events. Those that record has dealt with are passed over.
-func (l *loop) act(now levels.Instant, actions []levels.Action, whose audience) {
+// engage sends the participants to work, in the order of the actions, before anything is
+// published; what comes of them arrives as events.
+func (l *loop) engage(ctx context.Context, actions []levels.Action) {
 	for _, action := range actions {
-		if whose == forParticipants {
-			l.engage(now, action)
-		} else {
-			l.conclude(action)
+		switch action := action.(type) {
+		case levels.Invoke:
+			l.invoke(action)
+		case levels.NotifyCanceled:
+			l.ports.Bus.NotifyCanceled(action)
+		case levels.StartUnits:
+			l.startUnits(action)
+		case levels.StopUnits:
+			l.stopUnits(action)
+		case levels.TellSequenceStarted:
+			if action.Sequence == levels.Demote {
+				_ = l.elect(ctx, election.DemoteActed{})
+			}
+		default:
 		}
 	}
 }
 
-func (l *loop) engage(now levels.Instant, action levels.Action) {
-	switch action := action.(type) {
-	case levels.Invoke:
-		l.invoke(now, action)
-	case levels.NotifyCanceled:
-		l.ports.Bus.NotifyCanceled(action)
-	case levels.StartUnits:
-		l.startUnits(now, action)
-	case levels.StopUnits:
-		l.stopUnits(action)
-	default:
-	}
-}
-
-func (l *loop) conclude(action levels.Action) {
-	switch action := action.(type) {
-	case levels.ReleaseRole:
-		cluster := l.cluster
-		l.work(lookTimeout, func(ctx context.Context) message {
-			return happened{levels.RoleReleased{Err: errorText(cluster.Release(ctx, action.To))}}
-		})
-	case levels.LeaveCluster:
-		l.leave(action)
-	case levels.TellOperationStarted:
-		if action.Operation.Kind == levels.OperationStart {
-			l.hearing = false // the machine has forgotten its role, and is told again
+// conclude does what concerns the whole node, after everybody could see why.
+func (l *loop) conclude(ctx context.Context, actions []levels.Action) {
+	for _, action := range actions {
+		switch action := action.(type) {
+		case levels.ReleaseRole:
+			l.giveBack(ctx, action.To)
+		case levels.LeaveCluster:
+			_ = l.elect(ctx, election.LeaveAsked{})
+			l.leave(action)
+		case levels.TellOperationStarted:
+			if action.Operation.Kind == levels.OperationStart {
+				l.hearing = false // the machine has forgotten its role, and is told again
+			}
+		default:
 		}
-	default:
 	}
 }
 
@@ -175,8 +165,9 @@ func errorText(err error) string {
 
 // invoke sends a callback. When the bus does not take it, the client is told
 // failed at once instead of after its time limit.
-func (l *loop) invoke(now levels.Instant, call levels.Invoke) {
-	err := l.mayAct(now, call.Position.Sequence == levels.Promote, "call a component")
+func (l *loop) invoke(call levels.Invoke) {
+	up := call.Position.Sequence == levels.Promote || call.Position.Sequence == levels.Init
+	err := l.mayAct(up && call.Info.Role == levels.RoleMaster, "call a component")
 	if err == nil {
 		err = l.ports.Bus.Invoke(call)
 	}
@@ -185,19 +176,19 @@ func (l *loop) invoke(now levels.Instant, call levels.Invoke) {
 	}
 }
 
-// mayAct asks for the lease before what only a master may do.
-func (l *loop) mayAct(now levels.Instant, masterOnly bool, what string) error {
-	if masterOnly && l.machine.Role() == levels.RoleMaster && !l.cluster.MayAct(now) {
+// mayAct asks for the lease, by the clock of this moment, before what only a master may do.
+func (l *loop) mayAct(masterOnly bool, what string) error {
+	if masterOnly && l.machine.Role() == levels.RoleMaster && !l.election.MayAct(l.electionNow()) {
 		return fmt.Errorf("%s: the lease has run out", what)
 	}
 
 	return nil
 }
 
-func (l *loop) startUnits(now levels.Instant, order levels.StartUnits) {
+func (l *loop) startUnits(order levels.StartUnits) {
 	group := order.Target.Group
 	masterOnly := group == levels.RoleMaster.String() || group == levels.Promote.String()
-	if err := l.mayAct(now, masterOnly, "start "+order.Target.String()); err != nil {
+	if err := l.mayAct(masterOnly, "start "+order.Target.String()); err != nil {
 		l.push(levels.WorkFinished{Work: order.Work, Err: err.Error()})
 
 		return

@@ -44,9 +44,9 @@ func (l *loop) persist(ctx context.Context, now levels.Instant, batch []pending)
 	return nil
 }
 
-// fence makes a new term durable before the machine, and with it anybody else,
-// hears of it. A term that cannot be written is used all the same: a node alone
-// that will not start for a full disk helps nobody.
+// fence makes a new term durable before the machine, and with it anybody else, hears of
+// it, unless the voter's memory holds it already. A term that cannot be written is used
+// all the same: the election has decided what may be done with such a disk.
 func (l *loop) fence(batch []pending) {
 	for _, next := range batch {
 		if role, ok := next.event.(levels.RoleChanged); ok && role.Term > l.durable.Term {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/agent/lease"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
 // Units drives systemd. Implementations are safe for concurrent use; every call
@@ -46,38 +49,37 @@ type System interface {
 	End(ctx context.Context, mode levels.Mode, report func(step string, err error)) error
 }
 
-// Cluster is the election and the membership. The Solo of package serfcmm satisfies it
-// for a cluster of one.
-type Cluster interface {
-	// Run decides until ctx ends; until it runs, Observe tells what ClusterStart said.
+// Peers is the way to the other nodes of a cluster. It carries messages and says who is
+// there; it decides nothing. Every method but Run, Join, Leave and Keys returns at once.
+type Peers interface {
+	// Run keeps the way open until ctx ends.
 	Run(ctx context.Context) error
-	// Observe returns the present truth.
-	Observe() levels.Observation
-	// Changed has capacity 1 and receives when Observe would tell something new.
+	// Send hands a message to the network, which may lose it.
+	Send(message election.Message)
+	// Received yields messages of listed nodes. It is bounded, the oldest are dropped.
+	Received() <-chan election.Message
+	// Advertise replaces what gossip tells of this node.
+	Advertise(card levels.Card)
+	// Seen is what gossip knows of the listed nodes.
+	Seen() []levels.Card
+	// Changed has capacity 1 and receives when Seen or Problems would tell something new.
 	Changed() <-chan struct{}
-	// SetQualified tells the election whether this node may hold a role.
-	SetQualified(ctx context.Context, qualified bool) error
-	// Release gives the role back, to the named node when not empty.
-	Release(ctx context.Context, to levels.NodeID) error
-	// Leave takes the node out of the cluster; Join brings it back (operation start).
+	// Problems are standing ones, for people.
+	Problems() []string
+	// Reconfigure puts another node table into force.
+	Reconfigure(c config.Config) error
+	// Leave takes the node out of the gossip; Join brings it back.
 	Leave(ctx context.Context) error
 	Join(ctx context.Context) error
-	// MayAct is the lease check: asked immediately before every side effect that
-	// only a master may have.
-	MayAct(now levels.Instant) bool
 }
 
-// ClusterStart is what the agent knows of the cluster when it starts.
-type ClusterStart struct {
-	Node      levels.NodeID
-	Eligible  bool
-	Qualified bool
-	// Term is the highest that was ever told; Master says that this node holds it
-	// still, because only the agent was restarted.
-	Term   levels.Term
-	Master bool
-	// Left: the node is out of the cluster until Join.
-	Left bool
+// LeaseRecord is where the guard reads until when this node may act as master. The Writer
+// of package lease satisfies it.
+type LeaseRecord interface {
+	// Last is what was written last, in an earlier life of the agent too.
+	Last() (lease.Record, error)
+	// Write puts the record in force; it neither fails nor blocks.
+	Write(record lease.Record)
 }
 
 // Bus delivers to clients and publishes. The Server of package dbusapi satisfies it
@@ -107,6 +109,11 @@ type Store interface {
 	// LoadDurable and SaveDurable are /var/lib: fsynced, checksummed, replaced atomically.
 	LoadDurable() (*DurableState, error)
 	SaveDurable(state *DurableState) error
+	// LoadVote returns what this voter has promised; nil when there is nothing. Damage sets
+	// the file aside and is returned as *DamagedError: the voter has lost its memory.
+	LoadVote() (*election.State, error)
+	// SaveVote is as durable as SaveDurable.
+	SaveVote(state *election.State) error
 	// AppendHistory keeps a bounded number of records.
 	AppendHistory(entry HistoryEntry) error
 	History(limit int) ([]HistoryEntry, error)

@@ -86,7 +86,7 @@ func withoutTimes(status *Status) Status {
 }
 
 func (l *loop) makeStatus(_ levels.Instant, view *levels.View) *Status {
-	observed := l.cluster.Observe()
+	observed := l.observation(view)
 	c := l.config.Load()
 	l.explain(view)
 	_, changed := l.problems["reload"]
@@ -165,7 +165,8 @@ func (l *loop) follow(ctx context.Context, now levels.Instant) {
 	}
 	quiet := l.view.Run == nil && len(l.queue) == 0
 	l.tidy(ctx, now, quiet)
-	l.tellCluster()
+	l.tellElection(ctx)
+	l.rejoin(ctx)
 	l.followShutdown(ctx)
 	if l.syncDue() && len(l.queue) == 0 && now >= l.syncAt {
 		l.wantSync = false

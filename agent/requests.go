@@ -101,11 +101,14 @@ func (a *Agent) Sync(ctx context.Context) error {
 // Reload reads the configuration anew. A bad one gives levels.ErrInvalid with
 // every problem in the text, and the one in force stays.
 func (a *Agent) Reload(ctx context.Context) error {
-	next, err := a.load()
+	next, err := a.options.Load()
 	if err != nil {
 		a.journal.tell(ctx, msgConfigRefused, "error", err.Error())
 
 		return fmt.Errorf("reload: %w: the running configuration stays in force:\n%s", levels.ErrInvalid, err.Error())
+	}
+	if now := a.config.Load(); now != nil && now.ClusterOfOne() != next.ClusterOfOne() {
+		return fmt.Errorf("reload: %w: one node becomes several, or several one: restart the agent with \"systemctl restart cssc-agent\"", levels.ErrRefused)
 	}
 	if err := a.options.Ports.Units.Reload(ctx); err != nil {
 		return fmt.Errorf("reload: make the targets anew: %w", err)

@@ -155,7 +155,7 @@ func (l *loop) leave(action levels.LeaveCluster) {
 	}
 	l.telling[callLeave] = true
 	l.left, l.mode = true, action.Mode
-	cluster, system, store := l.cluster, l.ports.System, l.ports.Store
+	peers, system, store := l.peers, l.ports.System, l.ports.Store
 	announced := l.announced
 	if action.Mode != levels.ModeNoboot {
 		l.released = true
@@ -164,7 +164,7 @@ func (l *loop) leave(action levels.LeaveCluster) {
 	l.work(endTimeout, func(ctx context.Context) message {
 		farewell, cancel := context.WithTimeout(ctx, leaveTimeout)
 		defer cancel()
-		if err := cluster.Leave(farewell); err != nil {
+		if err := peers.Leave(farewell); err != nil {
 			tell.tell(ctx, msgEndingFailed, "step", "leave the cluster", "error", err.Error())
 		}
 		if action.Mode == levels.ModeNoboot {

@@ -10,20 +10,6 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 )
 
-// errCluster refuses what this version cannot do.
-var errCluster = errors.New("the configuration lists more than one node: a cluster of several needs the membership monitor, not in this version; " +
-	"leave one [[node]] or none")
-
-// load reads the configuration and refuses what this version cannot run.
-func (a *Agent) load() (config.Config, error) {
-	c, err := a.options.Load()
-	if err == nil && !c.ClusterOfOne() {
-		err = errCluster
-	}
-
-	return c, err
-}
-
 // start brings back what this boot has saved, or begins anew. Nothing is told to
 // anybody and nothing begun before the bus is there.
 func (l *loop) start(ctx context.Context) error {
@@ -36,10 +22,10 @@ func (l *loop) start(ctx context.Context) error {
 	if err := l.accept(ctx, "boot", err); err != nil {
 		return err
 	}
-	c, configErr := l.load()
+	c, configErr := l.options.Load()
 	if configErr != nil {
 		l.journal.tell(ctx, msgConfigRefused, "error", configErr.Error())
-		if boot.Machine == nil {
+		if boot.Machine == nil || l.inCluster() {
 			return fmt.Errorf("start the agent: %w", configErr)
 		}
 		c.Levels = boot.Machine.Config // that with which the node came up
@@ -56,7 +42,10 @@ func (l *loop) start(ctx context.Context) error {
 		l.behind, l.retryAt = true, now.Add(retryPause)
 		l.runProblem(ctx, err)
 	}
-	l.joinCluster(c)
+	l.left = l.view.State == levels.StateDown || l.view.State == levels.StateLeaving
+	if err := l.beginElection(ctx, c); err != nil {
+		return err
+	}
 	l.resyncAt, l.pingAt = now, now
 	l.timer.Reset(0)
 
@@ -159,17 +148,6 @@ func (l *loop) repair(ctx context.Context, finished []levels.RunRecord, qualifie
 	l.unsaved = l.unsaved || l.durable != before
 }
 
-// joinCluster makes the cluster, which goes on where the machine was.
-func (l *loop) joinCluster(c config.Config) {
-	l.left = l.view.State == levels.StateDown || l.view.State == levels.StateLeaving
-	l.electable = electable(l.view)
-	l.cluster = l.ports.NewCluster(ClusterStart{
-		Node: c.Levels.Node, Eligible: c.Levels.Eligible, Qualified: l.electable,
-		Term: max(l.durable.Term, l.view.Term), Master: l.restored && l.view.Master == c.Levels.Node && !l.left, Left: l.left,
-	})
-	l.running.Go(func() { _ = l.cluster.Run(l.works) })
-}
-
 // greet follows the first moment in which clients can reach the agent: their
 // first look finds the status published by the turn before.
 func (l *loop) greet() {
@@ -177,4 +155,12 @@ func (l *loop) greet() {
 	if l.unsaved {
 		l.saveDurable()
 	}
+}
+
+// inCluster says that this node belongs to a cluster of several: then it must not go on
+// without a node table, as if it were alone.
+func (l *loop) inCluster() bool {
+	vote, err := l.ports.Store.LoadVote()
+
+	return err != nil || vote != nil && len(vote.Voters) > 1
 }

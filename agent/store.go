@@ -15,6 +15,7 @@ import (
 const (
 	bootFormat    = 1
 	durableFormat = 1
+	voteFormat    = 1
 	maxLogSize    = 256 << 20
 )
 
@@ -50,6 +51,7 @@ func NewFileStore(options StoreOptions) *FileStore {
 func (s *FileStore) snapshotPath() string { return filepath.Join(s.runDir, "snapshot.json") }
 func (s *FileStore) logPath() string      { return filepath.Join(s.runDir, "events.log") }
 func (s *FileStore) durablePath() string  { return filepath.Join(s.stateDir, "state.json") }
+func (s *FileStore) votePath() string     { return filepath.Join(s.stateDir, "vote.json") }
 
 // snapshotRecord is the body of snapshot.json.
 type snapshotRecord struct {

@@ -50,11 +50,11 @@ func TestEmptyPlainTargetsKeepTheirOrder(t *testing.T) {
 					members: map[levels.Target][]string{levels.ReadyTarget(): c.members},
 				}
 				l.config.Store(&config.Config{})
-				l.startUnits(0, levels.StartUnits{Target: levels.ReadyTarget()})
+				l.startUnits(levels.StartUnits{Target: levels.ReadyTarget()})
 				synctest.Wait()
 				l.stopUnits(levels.StopUnits{Target: levels.ReadyTarget()})
 				synctest.Wait()
-				l.startUnits(0, levels.StartUnits{Target: levels.ReadyTarget()})
+				l.startUnits(levels.StartUnits{Target: levels.ReadyTarget()})
 				l.running.Wait()
 				close(units.seen)
 				if got := drained(units.seen); !slices.Equal(got, c.want) {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/levels"
-	"github.com/cssc-ha/cssc/serfcmm"
 )
 
 // world is everything around the agent that goes on when the agent is killed:
@@ -198,9 +197,6 @@ func (s *store) failing() diskFailure {
 	return s.w.fail
 }
 
-// alone is the real cluster of one.
-func alone(start ClusterStart) Cluster { return serfcmm.NewSolo(serfcmm.SoloStart(start)) }
-
 // launch starts the agent anew on what the disk holds.
 func (w *world) launch() *running {
 	ctx, stop := context.WithCancel(context.Background())
@@ -208,7 +204,7 @@ func (w *world) launch() *running {
 	disk := w.newStore()
 	r.agent = New(Options{
 		Ports: Ports{
-			Units: (*fakeUnits)(w), System: (*fakeSystem)(w), NewCluster: alone, Bus: (*fakeBus)(w), Store: disk,
+			Units: (*fakeUnits)(w), System: (*fakeSystem)(w), Bus: (*fakeBus)(w), Store: disk,
 			Notify: (*fakeNotify)(w), Clock: w.now,
 		},
 		Journal:     NewJournalHandler(slog.LevelDebug, w.journalSend),

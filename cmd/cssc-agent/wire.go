@@ -20,7 +20,6 @@ import (
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
-	"github.com/cssc-ha/cssc/serfcmm"
 	"github.com/cssc-ha/cssc/units"
 )
 
@@ -128,7 +127,7 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 	bus.Server = n.server
 	n.agent = agent.New(agent.Options{
 		Ports: agent.Ports{
-			Units: n.driver, System: n.system, NewCluster: newCluster, Bus: bus, Store: store, Notify: notifier{}, Clock: agent.BootClock,
+			Units: n.driver, System: n.system, NewPeers: newPeers, Bus: bus, Store: store, Notify: notifier{}, Clock: agent.BootClock,
 		},
 		Journal: handler, Version: version, Incarnation: incarnation,
 		Load: load, Digest: func() string { return config.Digest(s.configDir) },
@@ -139,9 +138,9 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 	return store, nil
 }
 
-// newCluster makes the cluster of one, the only kind of this version.
-func newCluster(start agent.ClusterStart) agent.Cluster {
-	return serfcmm.NewSolo(serfcmm.SoloStart(start))
+// newPeers makes the way to the other nodes.
+func newPeers(config.Config) (agent.Peers, error) {
+	return nil, errors.New("the configuration lists more than one node: a cluster of several needs the membership monitor, not in this version; leave one [[node]] or none")
 }
 
 // run returns when the agent has stopped, or when a part without which it is

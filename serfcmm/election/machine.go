@@ -21,6 +21,8 @@ type Start struct {
 	// Left: the node is out of the cluster until JoinAsked.
 	Left bool
 	Now  Instant
+	// Floor is a term that this node has told already, whatever State says.
+	Floor Term
 	// FirstRound is above every round of earlier lives in this boot; the clock will do.
 	FirstRound Round
 }
@@ -114,6 +116,7 @@ func (m *Machine) meet() {
 // remember takes up what was on disk. Every promise is taken to have been made just now.
 func (m *Machine) remember(start Start) {
 	m.started = m.now
+	defer func() { m.state.Term = max(m.state.Term, start.Floor) }()
 	if start.State == nil {
 		m.proven = m.config.alone()
 		if !m.proven {

@@ -136,7 +136,7 @@ func (m *Machine) lead() {
 		m.vice = vice
 		m.renewSoon()
 	}
-	if m.now >= m.renewAt {
+	if m.now >= m.renewAt && !m.config.alone() {
 		m.renew(m.config.Lease)
 	}
 	if m.graceUntil != 0 && m.now >= m.graceUntil {

@@ -20,7 +20,7 @@ func (m *Machine) wake() Instant {
 		consider(max(m.standAt(), m.now+1), !m.leads())
 	}
 	if m.leads() {
-		consider(m.renewAt, !m.acted)
+		consider(m.renewAt, !m.acted && !m.config.alone())
 		consider(m.graceUntil, m.graceUntil != 0)
 		consider(m.lease.Until, true)
 		if m.lease.Until != Forever {

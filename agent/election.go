@@ -1,0 +1,357 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/agent/lease"
+	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
+)
+
+// mastership is what the loop knows of the cluster beside the machine of levels: the
+// machine of the election, and what each of the two has told the other last.
+type mastership struct {
+	election *election.Machine
+	peers    Peers
+	// electWake is when the election wants to hear the time.
+	electWake levels.Instant
+	// word is the newest decision in the words of levels; said: there was one. What is not
+	// a master or a loss is left out until settleAt, so that a restart of the agent does not
+	// make the node headless for a moment.
+	word     levels.RoleChanged
+	said     bool
+	settleAt levels.Instant
+	gate     levels.MasterProgress
+	// What was told to the election.
+	standing election.Standing
+	progress election.Progress
+	serving  bool
+	// card is what was handed to the gossip.
+	card levels.Card
+	// granted: the planned restart may go on.
+	parting, granted bool
+}
+
+// beginElection makes the machine of the election, which goes on where this boot has
+// left it, and the way to the peers.
+func (l *loop) beginElection(ctx context.Context, c config.Config) error {
+	vote, err := l.ports.Store.LoadVote()
+	if err := l.accept(ctx, "vote", err); err != nil {
+		return err
+	}
+	if vote != nil {
+		l.durable.Term = max(l.durable.Term, levels.Term(vote.Term))
+	}
+	l.peers = nobody{}
+	if !c.ClusterOfOne() {
+		if l.peers, err = l.ports.NewPeers(c); err != nil {
+			return fmt.Errorf("start the agent: %w", err)
+		}
+	}
+	now := l.electionNow()
+	own := l.restored && l.view.Role == levels.RoleMaster
+	start := election.Start{
+		Config: c.Election(), State: vote, Floor: election.Term(max(l.durable.Term, l.view.Term)),
+		Serving: own, Now: now, FirstRound: election.Round(now), Left: l.left,
+		Standing: l.presentStanding(),
+	}
+	if held := l.heldLease(ctx, c); held.Term != 0 && !l.left {
+		start.Lease = held
+		run := l.view.Run
+		start.Acted = own && run != nil && run.Sequence == levels.Demote
+	}
+	l.standing, l.serving = start.Standing, own || start.Lease.Term != 0
+	l.election = election.New(start)
+	l.settleAt = l.ports.Clock().Add(c.Mastership.Lease * 3 / 2)
+	l.running.Go(func() { l.results <- told{callPeers, l.peers.Run(l.works)} })
+	_ = l.elect(ctx, election.Ticked{})
+
+	return nil
+}
+
+// heldLease is the mastership that an earlier life of the agent left in this boot.
+func (l *loop) heldLease(ctx context.Context, c config.Config) election.Lease {
+	if c.ClusterOfOne() || l.ports.Lease == nil {
+		if l.restored && l.view.Master == c.Levels.Node {
+			return election.Lease{Term: election.Term(l.view.Term), Until: election.Forever}
+		}
+
+		return election.Lease{}
+	}
+	record, err := l.ports.Lease.Last()
+	switch {
+	case errors.Is(err, lease.ErrNone):
+	case err != nil:
+		l.journal.tell(ctx, msgStateDamaged, "file", "the lease record", "error", err.Error())
+	case record.Held && record.Boot == lease.BootOf(l.incarnation):
+		return election.Lease{Term: election.Term(record.Term), From: election.Instant(record.From), Until: election.Instant(record.Until)}
+	}
+
+	return election.Lease{}
+}
+
+func (l *loop) electionNow() election.Instant { return election.Instant(l.ports.Clock()) }
+
+// elect steps the election and carries out what it decides. The lease record comes before
+// everything, then the disk, then the messages: whoever reads them finds them true.
+func (l *loop) elect(ctx context.Context, event election.Event) error {
+	result := l.election.Step(l.electionNow(), event)
+	l.electWake = levels.Instant(result.Wake)
+	l.recordLease()
+	saved := l.saveVote(result.Persist)
+	for _, action := range result.Actions {
+		l.decided(ctx, action, saved)
+	}
+	if !saved {
+		return errors.Join(result.Err, l.elect(ctx, election.PersistFailed{})) // which never persists
+	}
+
+	return result.Err
+}
+
+// recordLease tells the guard. A lease that is over stays in the record until nothing of it
+// runs any more, so that the guard goes on.
+func (l *loop) recordLease() {
+	if l.ports.Lease == nil {
+		return
+	}
+	held := l.election.Lease()
+	c := l.config.Load()
+	next := lease.Record{Boot: lease.BootOf(l.incarnation), SelfFence: c.Mastership.SelfFence == "reboot"}
+	switch {
+	case held.Term != 0:
+		next.Held, next.Term = true, uint64(held.Term)
+		next.From, next.Until, next.KillAt = int64(held.From), int64(held.Until), lease.Forever
+		if held.Until != election.Forever {
+			next.KillAt = int64(held.Until) - int64(c.Mastership.KillMargin)/2
+		}
+	case l.serving:
+		return
+	}
+	last, err := l.ports.Lease.Last()
+	last.Seq, last.PID = 0, 0
+	if err != nil || last != next {
+		l.ports.Lease.Write(next)
+	}
+}
+
+// saveVote makes the voter's memory durable before anybody hears of it. A cluster of one
+// goes on without: a node alone that does nothing for a full disk helps nobody.
+func (l *loop) saveVote(state *election.State) bool {
+	if state == nil {
+		return true
+	}
+	err := l.ports.Store.SaveVote(state)
+	if err != nil {
+		l.problems.set("vote", fmt.Sprintf("%v; this node neither votes nor stands for election until it can: make /var/lib/cssc writable", err))
+
+		return l.config.Load().ClusterOfOne()
+	}
+	l.problems.clear("vote")
+	l.durable.Term = max(l.durable.Term, levels.Term(state.Term))
+
+	return true
+}
+
+// decided carries out one action of the election.
+func (l *loop) decided(ctx context.Context, action election.Action, saved bool) {
+	switch action := action.(type) {
+	case election.Send:
+		if saved {
+			l.peers.Send(action.Message)
+		}
+	case election.RoleDecided:
+		l.hearRole(ctx, action)
+	case election.MasterProgressed:
+		l.gate = levels.MasterProgress{
+			Master: levels.NodeID(action.Master), Term: levels.Term(action.Term), Started: action.Progress.Started,
+			Reached: levels.Level(action.Progress.Reached), Complete: action.Progress.Complete,
+		}
+		if l.hearing {
+			l.push(l.gate)
+		}
+	case election.KillMembers:
+		l.killMembers(ctx, action)
+	case election.RestartGranted:
+		l.granted = true
+		l.journal.tell(ctx, msgRestartGranted, "until", action.Until)
+	case election.Note:
+		l.journal.tell(ctx, msgElection, "topic", action.Topic, "text", action.Text)
+	}
+}
+
+// hearRole puts a decision into the words of levels.
+func (l *loop) hearRole(ctx context.Context, decided election.RoleDecided) {
+	word := levels.RoleChanged{
+		Term: levels.Term(decided.Term), Master: levels.NodeID(decided.Master), Vice: levels.NodeID(decided.Vice), Lost: decided.Lost,
+	}
+	switch decided.Role {
+	case election.RoleMaster:
+		word.Role = levels.RoleMaster
+	case election.RoleVice:
+		word.Role = levels.RoleVice
+	case election.RoleFollower:
+		word.Role = levels.RoleSpare
+	case election.RoleUnknown:
+		if !l.said && !word.Lost && l.ports.Clock() < l.settleAt {
+			return
+		}
+	}
+	l.serving = l.serving || word.Role == levels.RoleMaster
+	l.word, l.said = word, true
+	l.journal.tell(ctx, msgRoleDecided, "role", decided.Role, "term", decided.Term, "master", decided.Master,
+		"vice", decided.Vice, "lost", decided.Lost, "reason", decided.Reason)
+	if l.hearing {
+		l.push(word)
+	}
+}
+
+// hear tells the machine of levels its role for the first time, or again after it has
+// forgotten it; later news is pushed as it comes.
+func (l *loop) hear() {
+	if l.hearing || !l.said {
+		return
+	}
+	l.hearing = true
+	l.push(l.word)
+	if l.gate.Master != "" {
+		l.push(l.gate)
+	}
+}
+
+// settle says that there is no master, when none has been heard for long enough.
+func (l *loop) settle(now levels.Instant) {
+	if l.said || now < l.settleAt {
+		return
+	}
+	l.word, l.said = levels.RoleChanged{Term: levels.Term(l.election.View().Term)}, true
+}
+
+// tellElection makes the election know what this node is and does.
+func (l *loop) tellElection(ctx context.Context) {
+	if standing := l.presentStanding(); standing != l.standing {
+		l.standing = standing
+		_ = l.elect(ctx, election.StandingChanged{Standing: standing})
+	}
+	view := l.view
+	progress := election.Progress{
+		Reached: int16(view.Reached), Started: view.ReachedAny,
+		Complete: view.State == levels.StateUp, Ready: view.MasterReady && view.Role == levels.RoleMaster,
+	}
+	if progress != l.progress {
+		l.progress = progress
+		_ = l.elect(ctx, election.ProgressChanged{Progress: progress})
+	}
+	// Until every decision was heard the node may yet begin to serve by an older one.
+	pendingWord := len(l.queue) > 0 || !l.hearing && l.said && l.word.Role == levels.RoleMaster
+	if serving := view.Role == levels.RoleMaster || l.word.Role == levels.RoleMaster; serving != l.serving && !pendingWord {
+		l.tellServing(ctx, serving)
+	}
+	l.advertise(view)
+}
+
+func (l *loop) tellServing(ctx context.Context, serving bool) {
+	l.serving = serving
+	_ = l.elect(ctx, election.ServingChanged{Serving: serving})
+}
+
+// presentStanding is what this node is for the election: it may have a role when its
+// machine could take one up.
+func (l *loop) presentStanding() election.Standing {
+	return election.Standing{
+		Qualified: electable(l.view) && (l.begun || l.restored),
+		Up:        l.view.State == levels.StateUp,
+	}
+}
+
+// advertise tells the gossip.
+func (l *loop) advertise(view *levels.View) {
+	c := l.config.Load()
+	card := levels.Card{
+		Node: view.Node, State: view.State, Role: view.Role, Term: view.Term, Reached: view.Reached, Started: view.ReachedAny,
+		Qualified: view.Qualified, Hash: c.Hash, Version: l.options.Version, Incarnation: l.incarnation,
+	}
+	if card != l.card {
+		l.card = card
+		l.peers.Advertise(card)
+	}
+}
+
+// giveBack carries out ReleaseRole: the machine of levels says that nothing serves any more.
+func (l *loop) giveBack(ctx context.Context, to levels.NodeID) {
+	if l.view.Role != levels.RoleMaster {
+		l.tellServing(ctx, false)
+	}
+	err := l.elect(ctx, election.ReleaseAsked{To: election.NodeID(to)})
+	l.push(levels.RoleReleased{Err: errorText(err)})
+}
+
+// killMembers ends by force whatever a mastership may have running.
+func (l *loop) killMembers(ctx context.Context, action election.KillMembers) {
+	units := l.masterMembers()
+	l.journal.tell(ctx, msgMembersKilled, "term", action.Term, "reason", action.Reason, "units", fmt.Sprint(units))
+	if len(units) == 0 || l.bypass {
+		return
+	}
+	driver := l.ports.Units
+	l.work(lookTimeout, func(ctx context.Context) message {
+		_, err := driver.Stop(ctx, levels.StopUnits{Units: units, Kill: true})
+		if err != nil {
+			err = fmt.Errorf("kill the members of the master's targets: %w", err)
+		}
+
+		return told{what: callKill, err: err}
+	})
+}
+
+// masterMembers are the units that only a master runs.
+func (l *loop) masterMembers() []string {
+	var units []string
+	seen := map[string]bool{}
+	for target, members := range l.members {
+		if target.Group != levels.RoleMaster.String() {
+			continue
+		}
+		for _, unit := range members {
+			if !seen[unit] {
+				seen[unit] = true
+				units = append(units, unit)
+			}
+		}
+	}
+
+	return units
+}
+
+// part begins a planned stop: the voters are asked for one long promise first. It returns
+// false when there is nothing to wait for.
+func (l *loop) part(ctx context.Context) bool {
+	if l.election == nil || l.parting {
+		return false
+	}
+	l.parting = true
+	_ = l.elect(ctx, election.RestartPlanned{})
+
+	return !l.granted
+}
+
+// nobody is the way to no other node: the cluster of one.
+type nobody struct{}
+
+func (nobody) Run(ctx context.Context) error {
+	<-ctx.Done()
+
+	return nil
+}
+func (nobody) Send(election.Message)             {}
+func (nobody) Received() <-chan election.Message { return nil }
+func (nobody) Advertise(levels.Card)             {}
+func (nobody) Seen() []levels.Card               { return nil }
+func (nobody) Changed() <-chan struct{}          { return nil }
+func (nobody) Problems() []string                { return nil }
+func (nobody) Reconfigure(config.Config) error   { return nil }
+func (nobody) Leave(context.Context) error       { return nil }
+func (nobody) Join(context.Context) error        { return nil }

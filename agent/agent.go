@@ -74,10 +74,14 @@ type Agent struct {
 	// done is closed by Run when it returns.
 	done chan struct{}
 
+	// words are those of persons to the election; unbuffered: heard or given up.
+	words chan personsWord
+
 	// refresh asks for a publication now; each channel is closed when it is done.
 	refresh chan chan struct{}
 
 	config atomic.Pointer[config.Config]
+	peers  atomic.Pointer[Peers]
 	status atomic.Pointer[Status]
 	// stale says that the loop knows more than was published; only the loop writes it.
 	stale atomic.Bool
@@ -117,6 +121,7 @@ func New(options Options) *Agent {
 		results: make(chan message, resultsSize),
 		done:    make(chan struct{}),
 		refresh: make(chan chan struct{}),
+		words:   make(chan personsWord),
 	}
 }
 

@@ -1,14 +1,19 @@
-// Package agent is the owner of one node: a single loop that feeds the pure
-// machine of package levels with what happens, makes every event durable before
-// anybody acts on it, and carries out what the machine decides through ports.
+// Package agent is the owner of one node: a single loop that feeds two pure machines,
+// that of the levels and that of the election, with what happens, makes durable what must
+// be before anybody acts on it, and carries out what they decide through ports.
 //
 // # Model
 //
 //	requests ─┐                                  ┌─ Bus: callbacks, status, signals
-//	cluster ──┤   one turn:                      ├─ Units: start and stop targets
-//	units  ───┼─▶ persist → step → record →  ────┼─ Cluster: release, leave, join
+//	peers  ───┤   one turn:                      ├─ Units: start and stop targets
+//	units  ───┼─▶ persist → step → record →  ────┼─ Peers: messages, gossip
 //	logind ───┤   engage → publish → answer →    ├─ System: inhibitor, endings
 //	timer ────┘   conclude                       └─ Store: /run, /var/lib
+//
+// The election is stepped as soon as a message, the time or a change asks for it, with the
+// clock of that moment: lease record first, then the disk, then what it sends. What it
+// decides goes into the next turn as events, in its order; after each turn it hears what
+// the node is now and whether anything of its mastership still serves.
 //
 // A turn takes all that waits, up to a limit, and pays once for it with one write.
 // It is published at most every few milliseconds; Fresh publishes now for a reader
@@ -23,7 +28,8 @@
 // boot log before its actions are begun; a term and the qualified attribute are
 // in the durable state before anybody hears of them. The loop blocks on nothing
 // but its select and its own writes; the watchdog is pinged from it, after the
-// machine has checked its invariants. A reader that calls Fresh sees everything
+// machine has checked its invariants. What only a master may do is begun only after the
+// lease was compared with the clock of that moment. A reader that calls Fresh sees everything
 // that was answered before. Stopping the agent stops no service, and while systemd is
 // stopping everything by itself no unit is touched. Run returns after all its
 // goroutines have.

@@ -15,7 +15,7 @@ import (
 // machine of the election, and what each of the two has told the other last.
 type mastership struct {
 	election *election.Machine
-	peers    Peers
+	way      Peers
 	// electWake is when the election wants to hear the time.
 	electWake levels.Instant
 	// word is the newest decision in the words of levels; said: there was one. What is not
@@ -45,11 +45,12 @@ func (l *loop) beginElection(ctx context.Context, c config.Config) error {
 	if vote != nil {
 		l.durable.Term = max(l.durable.Term, levels.Term(vote.Term))
 	}
-	l.peers = nobody{}
+	l.way = nobody{}
 	if !c.ClusterOfOne() {
-		if l.peers, err = l.ports.NewPeers(c); err != nil {
+		if l.way, err = l.ports.NewPeers(c); err != nil {
 			return fmt.Errorf("start the agent: %w", err)
 		}
+		l.peers.Store(&l.way)
 	}
 	now := l.electionNow()
 	own := l.restored && l.view.Role == levels.RoleMaster
@@ -66,7 +67,7 @@ func (l *loop) beginElection(ctx context.Context, c config.Config) error {
 	l.standing, l.serving = start.Standing, own || start.Lease.Term != 0
 	l.election = election.New(start)
 	l.settleAt = l.ports.Clock().Add(c.Mastership.Lease * 3 / 2)
-	l.running.Go(func() { l.results <- told{callPeers, l.peers.Run(l.works)} })
+	l.running.Go(func() { l.results <- told{callPeers, l.way.Run(l.works)} })
 	_ = l.elect(ctx, election.Ticked{})
 
 	return nil
@@ -161,7 +162,7 @@ func (l *loop) decided(ctx context.Context, action election.Action, saved bool) 
 	switch action := action.(type) {
 	case election.Send:
 		if saved {
-			l.peers.Send(action.Message)
+			l.way.Send(action.Message)
 		}
 	case election.RoleDecided:
 		l.hearRole(ctx, action)
@@ -272,11 +273,11 @@ func (l *loop) advertise(view *levels.View) {
 	c := l.config.Load()
 	card := levels.Card{
 		Node: view.Node, State: view.State, Role: view.Role, Term: view.Term, Reached: view.Reached, Started: view.ReachedAny,
-		Qualified: view.Qualified, Hash: c.Hash, Version: l.options.Version, Incarnation: l.incarnation,
+		Qualified: view.Qualified, Hash: c.Hash, Fingerprint: c.Fingerprint, Version: l.options.Version, Incarnation: l.incarnation,
 	}
 	if card != l.card {
 		l.card = card
-		l.peers.Advertise(card)
+		l.way.Advertise(card)
 	}
 }
 
@@ -352,6 +353,9 @@ func (nobody) Advertise(levels.Card)             {}
 func (nobody) Seen() []levels.Card               { return nil }
 func (nobody) Changed() <-chan struct{}          { return nil }
 func (nobody) Problems() []string                { return nil }
-func (nobody) Reconfigure(config.Config) error   { return nil }
-func (nobody) Leave(context.Context) error       { return nil }
-func (nobody) Join(context.Context) error        { return nil }
+func (nobody) Keys(context.Context, levels.KeyRequest) ([]levels.KeyView, error) {
+	return nil, errNoCluster()
+}
+func (nobody) Reconfigure(config.Config) error { return nil }
+func (nobody) Leave(context.Context) error     { return nil }
+func (nobody) Join(context.Context) error      { return nil }

@@ -222,7 +222,7 @@ func (l *loop) rejoin(ctx context.Context) {
 	}
 	l.telling[callJoin] = true
 	_ = l.elect(ctx, election.JoinAsked{})
-	peers := l.peers
+	peers := l.way
 	l.work(lookTimeout, func(ctx context.Context) message {
 		err := peers.Join(ctx)
 		if err != nil {

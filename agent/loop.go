@@ -220,7 +220,7 @@ func (l *loop) wait(ctx context.Context) bool {
 		if !l.part(ctx) {
 			return false
 		}
-	case message := <-l.peers.Received():
+	case message := <-l.way.Received():
 		_ = l.elect(ctx, election.Received{Message: message})
 	case <-ready:
 		l.connected = true
@@ -230,7 +230,9 @@ func (l *loop) wait(ctx context.Context) bool {
 		l.askers = append(l.askers, shown)
 	case result := <-l.results:
 		l.receive(ctx, result)
-	case <-l.peers.Changed():
+	case said := <-l.words:
+		l.heed(ctx, said)
+	case <-l.way.Changed():
 	case <-l.ports.Units.Changed():
 		l.lookNow = true
 	case mode := <-l.ports.System.ShutdownAnnounced():
@@ -243,7 +245,7 @@ func (l *loop) wait(ctx context.Context) bool {
 			l.queue = append(l.queue, pending{request: r})
 		case result := <-l.results:
 			l.receive(ctx, result)
-		case message := <-l.peers.Received():
+		case message := <-l.way.Received():
 			_ = l.elect(ctx, election.Received{Message: message})
 		default:
 			return true
@@ -355,7 +357,7 @@ func (l *loop) stepped(ctx context.Context, next pending, result levels.Result) 
 func (l *loop) adopt(ctx context.Context, next *config.Config) {
 	l.config.Store(next)
 	l.lookNow = true
-	if err := l.peers.Reconfigure(*next); err != nil {
+	if err := l.way.Reconfigure(*next); err != nil {
 		l.problems.set("peers", "the new node table: "+err.Error())
 	} else {
 		l.problems.clear("peers")

@@ -66,6 +66,8 @@ type Peers interface {
 	Changed() <-chan struct{}
 	// Problems are standing ones, for people.
 	Problems() []string
+	// Keys asks every node for the keys, or changes them first.
+	Keys(ctx context.Context, request levels.KeyRequest) ([]levels.KeyView, error)
 	// Reconfigure puts another node table into force.
 	Reconfigure(c config.Config) error
 	// Leave takes the node out of the gossip; Join brings it back.

@@ -155,7 +155,7 @@ func (l *loop) leave(action levels.LeaveCluster) {
 	}
 	l.telling[callLeave] = true
 	l.left, l.mode = true, action.Mode
-	peers, system, store := l.peers, l.ports.System, l.ports.Store
+	peers, system, store := l.way, l.ports.System, l.ports.Store
 	announced := l.announced
 	if action.Mode != levels.ModeNoboot {
 		l.released = true

@@ -50,6 +50,10 @@ type world struct {
 	endingFails error
 	lost        []levels.Target
 
+	// network and lease are nil in a cluster of one.
+	network *network
+	lease   LeaseRecord
+
 	config   config.Config
 	badFile  error
 	reloads  int
@@ -61,6 +65,7 @@ type world struct {
 	appends  int
 	killAt   int  // the append at which the agent dies; 0 = never
 	killSoon bool // and it dies before the write, not after it
+	dying    bool // it dies at its next look at the clock
 	fail     diskFailure
 	hang     chan struct{} // Publish waits for it to be closed
 	panics   bool          // Append does
@@ -108,6 +113,18 @@ func (w *world) close() {
 }
 
 func (w *world) now() levels.Instant { return levels.Instant(time.Since(w.started)) + 1 }
+
+// clock is the agent's; one that is to die does so here, in its own goroutine.
+func (w *world) clock() levels.Instant {
+	w.mu.Lock()
+	dying := w.dying
+	w.mu.Unlock()
+	if dying {
+		runtime.Goexit()
+	}
+
+	return w.now()
+}
 
 // set changes the world while the agent runs.
 func (w *world) set(change func()) {
@@ -205,7 +222,8 @@ func (w *world) launch() *running {
 	r.agent = New(Options{
 		Ports: Ports{
 			Units: (*fakeUnits)(w), System: (*fakeSystem)(w), Bus: (*fakeBus)(w), Store: disk,
-			Notify: (*fakeNotify)(w), Clock: w.now,
+			NewPeers: w.newPeers, Lease: w.lease,
+			Notify: (*fakeNotify)(w), Clock: w.clock,
 		},
 		Journal:     NewJournalHandler(slog.LevelDebug, w.journalSend),
 		Version:     "test",

@@ -72,6 +72,7 @@ func (m *Machine) dispatch(message Message, sender *peer) {
 	case KindRelease:
 		m.releaseHeard(message)
 	case KindProbe:
+		sender.learn(message)
 		m.report(message.From, message.Round)
 		m.disclaim(func(node Node) bool { return node.ID == message.From })
 	case KindPreVoteReply, KindVoteReply:
@@ -80,16 +81,22 @@ func (m *Machine) dispatch(message Message, sender *peer) {
 		sender.unproven = message.Fresh
 		m.promised(message)
 	case KindReport:
-		sender.unproven, sender.reported = message.Fresh, true
-		sender.term = message.Term
+		sender.learn(message)
 	case KindUnknown:
 	}
 }
 
+// learn takes what a node tells of its state.
+func (p *peer) learn(message Message) {
+	p.unproven, p.reported, p.term = message.Fresh, true, message.Term
+}
+
 // report says who this node is and what it has seen.
-func (m *Machine) report(to NodeID, round Round) {
+func (m *Machine) report(to NodeID, round Round) { m.introduce(KindReport, to, round) }
+
+func (m *Machine) introduce(kind Kind, to NodeID, round Round) {
 	m.send(Message{
-		Kind: KindReport, To: to, Term: m.state.Term, Round: round,
+		Kind: kind, To: to, Term: m.state.Term, Round: round,
 		MasterTerm: m.state.MasterTerm, Master: m.state.Master, Fresh: !m.proven,
 	})
 }
@@ -141,7 +148,7 @@ func (m *Machine) probe() {
 	}
 	m.probeAt = m.now.Add(m.probeEvery())
 	round := m.nextRound()
-	m.everyone(matters, func(id NodeID) { m.send(Message{Kind: KindProbe, To: id, Round: round}) })
+	m.everyone(matters, func(id NodeID) { m.introduce(KindProbe, id, round) })
 }
 
 func (m *Machine) probeEvery() time.Duration { return max(m.config.Lease/2, 100*time.Millisecond) }

@@ -47,7 +47,7 @@ func (m *Machine) prove() {
 
 // believe lets this voter vote, above every term that was seen.
 func (m *Machine) believe(highest Term, why string) {
-	m.proven = true
+	m.proven, m.started = true, m.now
 	if highest > m.state.Term {
 		m.state.Term, m.state.Vote = highest, ""
 	}

@@ -15,7 +15,7 @@ const (
 	KindRenew             // I am the master; promise again
 	KindPromise           //
 	KindRelease           // my term is over: every promise for it is void
-	KindProbe             // who are you, and what do you know?
+	KindProbe             // this is who I am and what I know; and you?
 	KindReport            //
 )
 
@@ -74,7 +74,8 @@ type Standing struct {
 type Message struct {
 	Kind     Kind
 	From, To NodeID
-	// Term of the question; an answer repeats it. A report's is the highest seen.
+	// Term of the question; an answer repeats it. In a probe or report it is the highest
+	// that the sender has voted in.
 	Term Term
 	// Round of the question; an answer repeats it.
 	Round Round
@@ -90,7 +91,7 @@ type Message struct {
 	// answer to a vote or pre-vote it is the highest term that the sender has voted in.
 	MasterTerm Term
 	Master     NodeID
-	// Fresh: the sender is not proven, so its vote does not count. Answers only.
+	// Fresh: the sender is not proven, so its vote does not count. Answers and probes only.
 	Fresh bool
 
 	// Lease is the L that a vote or renewal asks a promise for.

@@ -1,0 +1,316 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/agent/lease"
+	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
+)
+
+// network carries the messages of the nodes of one test.
+type network struct {
+	mu    sync.Mutex
+	boxes map[election.NodeID]chan election.Message
+	cut   map[[2]election.NodeID]bool
+}
+
+// fakePeers is one node's way into the network.
+type fakePeers struct {
+	*network
+
+	self election.NodeID
+	box  chan election.Message
+}
+
+func (w *world) newPeers(c config.Config) (Peers, error) {
+	self := election.NodeID(c.Levels.Node)
+	box := make(chan election.Message, 1024)
+	w.network.mu.Lock()
+	w.network.boxes[self] = box
+	w.network.mu.Unlock()
+
+	return &fakePeers{network: w.network, self: self, box: box}, nil
+}
+
+func (p *fakePeers) Run(ctx context.Context) error {
+	<-ctx.Done()
+
+	return nil
+}
+
+func (p *fakePeers) Send(message election.Message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cut[[2]election.NodeID{p.self, message.To}] || p.boxes[message.To] == nil {
+		return
+	}
+	select {
+	case p.boxes[message.To] <- message:
+	default:
+	}
+}
+
+func (p *fakePeers) Received() <-chan election.Message { return p.box }
+func (p *fakePeers) Advertise(levels.Card)             {}
+func (p *fakePeers) Seen() []levels.Card               { return nil }
+func (p *fakePeers) Changed() <-chan struct{}          { return nil }
+func (p *fakePeers) Problems() []string                { return nil }
+func (p *fakePeers) Reconfigure(config.Config) error   { return nil }
+func (p *fakePeers) Leave(context.Context) error       { return nil }
+func (p *fakePeers) Join(context.Context) error        { return nil }
+func (p *fakePeers) Keys(context.Context, levels.KeyRequest) ([]levels.KeyView, error) {
+	return nil, nil
+}
+
+// isolate cuts every way of the node, heal opens all ways again.
+func (n *network) isolate(id levels.NodeID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for other := range n.boxes {
+		n.cut[[2]election.NodeID{election.NodeID(id), other}] = true
+		n.cut[[2]election.NodeID{other, election.NodeID(id)}] = true
+	}
+}
+
+func (n *network) heal() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.cut)
+}
+
+// fakeLease is the page of memory that outlives the agent.
+type fakeLease struct {
+	record lease.Record
+	some   bool
+}
+
+func (f *fakeLease) Last() (lease.Record, error) {
+	if !f.some {
+		return lease.Record{}, lease.ErrNone
+	}
+
+	return f.record, nil
+}
+
+func (f *fakeLease) Write(record lease.Record) { f.record, f.some = record, true }
+
+// cluster is three worlds on one network.
+type cluster struct {
+	t       *testing.T
+	network *network
+	nodes   map[levels.NodeID]*world
+	lives   map[levels.NodeID]*running
+}
+
+const testLease = 2 * time.Second
+
+// inCluster runs a story on three nodes, each of which has a unit for the master and one
+// for the vice.
+func inCluster(t *testing.T, story func(c *cluster)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c := &cluster{
+			t: t, network: &network{boxes: map[election.NodeID]chan election.Message{}, cut: map[[2]election.NodeID]bool{}},
+			nodes: map[levels.NodeID]*world{}, lives: map[levels.NodeID]*running{},
+		}
+		for _, id := range []levels.NodeID{"n1", "n2", "n3"} {
+			c.nodes[id] = c.newNode(id)
+			c.lives[id] = c.nodes[id].launch()
+		}
+		defer c.end()
+		story(c)
+	})
+}
+
+// end stops everybody, also when the story has failed.
+func (c *cluster) end() {
+	for id, life := range c.lives {
+		life.stop()
+		if err := <-life.result; err != nil {
+			c.t.Errorf("%s: Run = %v, want nil after a planned stop", id, err)
+		}
+		c.nodes[id].close()
+	}
+}
+
+func (c *cluster) newNode(id levels.NodeID) *world {
+	w := newWorld(c.t)
+	w.network, w.lease = c.network, &fakeLease{}
+	w.config.Levels.Node, w.config.Local.Node = id, id
+	derived := election.Config{Lease: testLease}.DefaultTimes()
+	w.config.Mastership = config.Mastership{
+		Lease: testLease, ClockErrorPermille: 10, RenewEvery: derived.RenewEvery, CeaseAfter: derived.CeaseAfter,
+		KillMargin: derived.KillMargin, Stagger: derived.Stagger, RestartGrace: 10 * time.Second,
+		FormationTimeout: time.Minute, TwoNode: "hold", FlapWindow: time.Minute, SelfFence: "off",
+	}
+	for _, name := range []levels.NodeID{"n1", "n2", "n3"} {
+		w.config.Nodes = append(w.config.Nodes, config.Node{Name: name, Address: string(name) + ":7946", Eligible: true, Vote: true})
+	}
+	w.want("master-0", "lead.service")
+	w.want("vice-0", "second.service")
+
+	return w
+}
+
+// is waits until the node has the role and nothing runs.
+func (c *cluster) is(id levels.NodeID, role levels.Role) *Status {
+	c.t.Helper()
+
+	return c.nodes[id].until(fmt.Sprintf("%s is %s", id, role), func(s *Status) bool {
+		return s.Role == role && s.State == levels.StateUp && s.Run == nil
+	})
+}
+
+// formed waits for the first master and its vice.
+func (c *cluster) formed() {
+	c.t.Helper()
+	c.is("n1", levels.RoleMaster)
+	c.is("n2", levels.RoleVice)
+	c.is("n3", levels.RoleSpare)
+}
+
+// die is kill -9 of a node's agent; its units go on.
+func (c *cluster) die(id levels.NodeID) {
+	w := c.nodes[id]
+	w.set(func() { w.dying = true })
+	if err := <-c.lives[id].result; err != nil { // closed without a value
+		c.t.Errorf("%s: Run = %v, want it killed", id, err)
+	}
+	c.lives[id].stop()
+	w.set(func() { w.dying = false })
+	c.network.mu.Lock()
+	c.network.boxes[election.NodeID(id)] = nil
+	c.network.mu.Unlock()
+}
+
+// serving says on which nodes the master's unit runs.
+func (c *cluster) serving() []levels.NodeID {
+	var nodes []levels.NodeID
+	for id, w := range c.nodes {
+		w.set(func() {
+			if _, up := w.active["lead.service"]; up {
+				nodes = append(nodes, id)
+			}
+		})
+	}
+	slices.Sort(nodes)
+
+	return nodes
+}
+
+// neverTwo lets time pass and fails when two nodes serve at once.
+func (c *cluster) neverTwo(span time.Duration) {
+	c.t.Helper()
+	for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if nodes := c.serving(); len(nodes) > 1 {
+			c.t.Fatalf("the master's unit runs on %v at once", nodes)
+		}
+	}
+}
+
+// Goal: three agents form a cluster whose roles reach systemd, and the vice takes over
+// after a power cut of the master within a lease and a little. Method: real agents, fake
+// network; the dead master's units are gone with its node.
+func TestViceTakesOverAfterAPowerCut(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		if nodes := c.serving(); !slices.Equal(nodes, []levels.NodeID{"n1"}) {
+			t.Errorf("the master's unit runs on %v, want n1", nodes)
+		}
+		c.die("n1")
+		c.nodes["n1"].set(func() { clear(c.nodes["n1"].active) })
+		cut := time.Now()
+		status := c.is("n2", levels.RoleMaster)
+		if took := time.Since(cut); took > testLease*11/10 || status.Term != 2 {
+			t.Errorf("term %d after %v, want term 2 within a lease and a little", status.Term, took)
+		}
+		c.is("n3", levels.RoleVice)
+		c.lives["n1"] = c.nodes["n1"].launch()
+		c.is("n1", levels.RoleVice)
+		c.is("n3", levels.RoleSpare)
+	})
+}
+
+// Goal: an agent that is killed and back within its lease changes no role and touches no
+// unit, on the master, the vice and the spare. Method: kill, 300 ms, start.
+func TestAgentBackWithinTheLeaseChangesNothing(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		for _, id := range []levels.NodeID{"n1", "n2", "n3"} {
+			before := c.nodes[id].seen()
+			c.die(id)
+			time.Sleep(300 * time.Millisecond)
+			c.lives[id] = c.nodes[id].launch()
+			c.neverTwo(10 * testLease)
+			c.formed()
+			if after := c.nodes[id].seen(); after != before {
+				t.Errorf("%s: its units saw %q after %q, want nothing new", id, after, before)
+			}
+			if term := c.is("n1", levels.RoleMaster).Term; term != 1 {
+				t.Errorf("term %d after the restart of %s, want 1", term, id)
+			}
+		}
+	})
+}
+
+// Goal: a planned stop of the agent keeps the role for the longer promise. Method: stop,
+// four leases, start.
+func TestPlannedRestartKeepsTheRole(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		before := c.nodes["n1"].seen()
+		c.lives["n1"].end()
+		c.neverTwo(4 * testLease)
+		c.lives["n1"] = c.nodes["n1"].launch()
+		c.neverTwo(10 * testLease)
+		c.formed()
+		if after := c.nodes["n1"].seen(); after != before || c.is("n1", levels.RoleMaster).Term != 1 {
+			t.Errorf("its units saw %q after %q, want nothing new and term 1", after, before)
+		}
+	})
+}
+
+// Goal: an isolated master has stopped before the vice starts, and comes back as a follower.
+// Method: cut, watch, heal.
+func TestIsolatedMasterStopsInTime(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		c.network.isolate("n1")
+		c.neverTwo(2 * testLease)
+		if nodes := c.serving(); !slices.Equal(nodes, []levels.NodeID{"n2"}) {
+			t.Fatalf("the master's unit runs on %v, want n2", nodes)
+		}
+		if status := c.nodes["n1"].agent.Status(); status.Quorate || !status.Headless {
+			t.Errorf("the isolated node says quorate %v, headless %v", status.Quorate, status.Headless)
+		}
+		c.network.heal()
+		c.neverTwo(2 * testLease)
+		c.is("n2", levels.RoleMaster)
+		c.is("n1", levels.RoleVice)
+	})
+}
+
+// Goal: locking the master moves the role without waiting for the lease. Method: lock n1.
+func TestLockHandsOver(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		begin := time.Now()
+		if _, _, err := c.nodes["n1"].agent.Operation(c.t.Context(), levels.OperationRequested{Kind: levels.OperationDisqualify, By: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		c.is("n2", levels.RoleMaster)
+		if took := time.Since(begin); took > testLease/4 {
+			t.Errorf("the hand-over took %v", took)
+		}
+		c.is("n1", levels.RoleOffline)
+		c.is("n3", levels.RoleVice)
+	})
+}

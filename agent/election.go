@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/agent/lease"
@@ -56,7 +57,7 @@ func (l *loop) beginElection(ctx context.Context, c config.Config) error {
 	own := l.restored && l.view.Role == levels.RoleMaster
 	start := election.Start{
 		Config: c.Election(), State: vote, Floor: election.Term(max(l.durable.Term, l.view.Term)),
-		Serving: own, Now: now, FirstRound: election.Round(now), Left: l.left,
+		Serving: own, Now: now, FirstRound: election.Round(now), FirstSerial: uint64(max(0, time.Now().UnixNano())), Left: l.left,
 		Standing: l.presentStanding(),
 	}
 	if held := l.heldLease(ctx, c); held.Term != 0 && !l.left {

@@ -50,12 +50,21 @@ func (m *Machine) receive(message Message) {
 	case m.phase == PhaseAway:
 		return
 	}
-	sender.heard, sender.standing, sender.hash = m.now, message.Standing, message.Hash
+	m.hears(sender, message)
 	if m.fenced[message.From] {
 		delete(m.fenced, message.From)
 		m.note(TopicFenced, "%s was declared to be off and is heard again: its vote is its own from now on", message.From)
 	}
 	m.dispatch(message, sender)
+}
+
+// hears takes what a sender says of itself, unless it has said something newer. A sender
+// that was silent for a while begins anew: perhaps its time of day was set back.
+func (m *Machine) hears(sender *peer, message Message) {
+	if message.Serial > sender.serial || m.now.Sub(sender.heard) > m.config.Lease {
+		sender.serial, sender.standing, sender.hash = message.Serial, message.Standing, message.Hash
+	}
+	sender.heard = m.now
 }
 
 // maxTerm leaves room to count, whatever a broken node says.

@@ -23,8 +23,10 @@ type Start struct {
 	Now  Instant
 	// Floor is a term that this node has told already, whatever State says.
 	Floor Term
-	// FirstRound is above every round of earlier lives in this boot; the clock will do.
-	FirstRound Round
+	// FirstRound is above every round of earlier lives in this boot; the lease clock will do.
+	// FirstSerial is above every serial of earlier lives in any boot; the time of day will do.
+	FirstRound  Round
+	FirstSerial uint64
 }
 
 // Machine decides for one node. It is owned by one goroutine; the zero value is not usable,
@@ -44,6 +46,7 @@ type Machine struct {
 	serving bool
 	phase   Phase
 	round   Round
+	serial  uint64
 	peers   map[NodeID]*peer
 	fenced  map[NodeID]bool
 
@@ -64,6 +67,7 @@ type Machine struct {
 // peer is what this node has heard of another.
 type peer struct {
 	heard    Instant // 0 = never
+	serial   uint64  // of the newest that it has said of itself
 	standing Standing
 	hash     string
 	term     Term // the highest that it has told
@@ -76,7 +80,7 @@ type peer struct {
 func New(start Start) *Machine {
 	m := &Machine{
 		config: start.Config, now: start.Now, standing: start.Standing, serving: start.Serving,
-		round: start.FirstRound, peers: map[NodeID]*peer{}, fenced: map[NodeID]bool{},
+		round: start.FirstRound, serial: start.FirstSerial, peers: map[NodeID]*peer{}, fenced: map[NodeID]bool{},
 	}
 	m.meet()
 	m.remember(start)
@@ -214,7 +218,8 @@ func (m *Machine) note(topic Topic, format string, args ...any) {
 
 // send fills in what every message carries.
 func (m *Machine) send(message Message) {
-	message.From, message.Hash, message.Standing = m.config.Self, m.config.Hash, m.standing
+	m.serial++
+	message.From, message.Hash, message.Standing, message.Serial = m.config.Self, m.config.Hash, m.standing, m.serial
 	m.emit(Send{Message: message})
 }
 

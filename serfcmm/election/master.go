@@ -9,6 +9,7 @@ import (
 type master struct {
 	lease   Lease
 	since   Instant // when it was elected
+	first   bool    // nobody else was the master before
 	rounds  []roundSent
 	answers map[NodeID]answered
 	renewAt Instant
@@ -99,7 +100,8 @@ func (m *Machine) elected() {
 			m.answers[id] = answered{from: b.sent, until: until}
 		}
 	}
-	m.rounds, m.acted, m.killed, m.graceUntil, m.since = nil, false, false, 0, m.now
+	m.rounds, m.acted, m.killed, m.graceUntil = nil, false, false, 0
+	m.since, m.first = m.now, before == "" || before == m.config.Self
 	m.state.MasterTerm, m.state.Master = b.term, m.config.Self
 	m.known, m.masterID, m.vice, m.why = true, m.config.Self, "", ""
 	m.highest = 0
@@ -277,11 +279,14 @@ func (m *Machine) majorityOf(value func(answered) Instant) Instant {
 func (m *Machine) pickVice() NodeID {
 	for _, node := range m.config.Nodes {
 		p := m.peers[node.ID]
-		if p == nil || !node.Eligible || p.unproven || p.hash != m.config.Hash {
+		if p == nil || !node.Eligible || !m.alive(node.ID, 3*m.config.Lease) {
 			continue
 		}
-		if p.standing.Qualified && p.standing.Up && m.alive(node.ID, 3*m.config.Lease) {
+		if !p.unproven && p.hash == m.config.Hash && p.standing.Qualified && p.standing.Up {
 			return node.ID
+		}
+		if m.first && m.now < m.since.Add(m.config.Lease) {
+			return "" // it is about to come up, and would replace whoever is named now
 		}
 	}
 

@@ -79,6 +79,9 @@ type Message struct {
 	Term Term
 	// Round of the question; an answer repeats it.
 	Round Round
+	// Serial numbers the messages of one sender upwards, over its restarts too. The network
+	// may deliver them in any order; what a sender says of itself counts by it.
+	Serial uint64
 	// Hash is the sender's configuration.
 	Hash string
 	// Standing is the sender's.

@@ -32,8 +32,8 @@ const (
 
 const (
 	headSize = 1 + 1 + len(Origin{})
-	// The shortest message is the envelope, kind, flags, two names of one byte, and two numbers.
-	shortest = headSize + 1 + 2 + 2 + 2 + 1 + 1
+	// The shortest message is the envelope, kind, flags, two names of one byte, and three numbers.
+	shortest = headSize + 1 + 2 + 2 + 2 + 1 + 1 + 1
 )
 
 // Append writes the datagram behind dst and returns the longer slice. It allocates nothing
@@ -56,6 +56,7 @@ func Append(dst []byte, envelope *Envelope) ([]byte, error) {
 	dst = appendText(dst, m.To)
 	dst = binary.AppendUvarint(dst, uint64(m.Term))
 	dst = binary.AppendUvarint(dst, uint64(m.Round))
+	dst = binary.AppendUvarint(dst, m.Serial)
 	if has&flagHash != 0 {
 		dst = appendText(dst, m.Hash)
 	}
@@ -166,6 +167,7 @@ func readMessage(r *reader, m *election.Message) {
 	m.To = election.NodeID(r.text(election.MaxName))
 	m.Term = election.Term(r.uvarint())
 	m.Round = election.Round(r.uvarint())
+	m.Serial = r.uvarint()
 	m.Standing = election.Standing{Qualified: is(flagQualified), Up: is(flagUp)}
 	m.Fresh = is(flagFresh)
 	m.Progress = election.Progress{Started: is(flagStarted), Complete: is(flagComplete), Ready: is(flagReady)}

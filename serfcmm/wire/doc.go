@@ -9,7 +9,7 @@
 //	byte 1     Version
 //	bytes 2-9  Origin: which machine wrote it, whatever name it goes by
 //	byte 10    kind
-//	bytes 11+  flags, then From, To, Term, Round, then each field that the flags announce
+//	bytes 11+  flags, then From, To, Term, Round, Serial, then each field that the flags announce
 //
 // Numbers are varints, texts are a length and bytes. A field that is zero is left out, so a
 // message has exactly one form: what [Decode] accepts, [Append] writes again byte for byte.

@@ -23,6 +23,7 @@ const (
 
 	lastLevel = -1
 	maxRound  = election.Round(1<<63 - 1)
+	maxSerial = 1<<63 - 1
 )
 
 // Origin identifies a machine, whatever name it goes by: a digest of its machine-id. The
@@ -56,6 +57,8 @@ func Check(m *election.Message) error {
 		return rangeError("term", max(m.Term, m.MasterTerm, m.Released))
 	case m.Round > maxRound:
 		return rangeError("round", m.Round)
+	case m.Serial > maxSerial:
+		return rangeError("serial", m.Serial)
 	case m.Remaining < 0:
 		return rangeError("remaining time", m.Remaining)
 	case m.Lease < 0:

@@ -19,7 +19,7 @@ func full() Envelope {
 	return Envelope{
 		Origin: Origin{1, 2, 3, 4, 5, 6, 7, 8},
 		Message: election.Message{
-			Kind: election.KindRenew, From: "n1", To: "n2", Term: 7, Round: 300, Hash: "abcd",
+			Kind: election.KindRenew, From: "n1", To: "n2", Term: 7, Round: 300, Serial: 9, Hash: "abcd",
 			Standing: election.Standing{Qualified: true, Up: true}, Refusal: election.RefusalPromised,
 			Remaining: 1500 * time.Millisecond, MasterTerm: 6, Master: "n1", Fresh: true, Lease: 2 * time.Second,
 			Released: 5, Target: "n3", Vice: "n2",
@@ -51,7 +51,7 @@ func TestTheBytesNeverChange(t *testing.T) {
 	}{
 		{
 			"every field", full(),
-			"c501" + "0102030405060708" + "05" + "ffff" + "026e31" + "026e32" + "07" + "ac02" +
+			"c501" + "0102030405060708" + "05" + "ffff" + "026e31" + "026e32" + "07" + "ac02" + "09" +
 				"0461626364" + "01" + "80dea0cb05" + "06" + "026e31" + "80a8d6b907" + "05" + "026e33" + "026e32" + "06" +
 				"02" + "8094ebdc03" + "80b09dc2df01",
 		},
@@ -60,7 +60,7 @@ func TestTheBytesNeverChange(t *testing.T) {
 			Envelope{
 				Origin: Origin{255}, Message: election.Message{Kind: election.KindProbe, From: "a", To: "b"},
 			},
-			"c501" + "ff00000000000000" + "08" + "0000" + "0161" + "0162" + "00" + "00",
+			"c501" + "ff00000000000000" + "08" + "0000" + "0161" + "0162" + "00" + "00" + "00",
 		},
 	}
 	for _, c := range cases {
@@ -108,6 +108,7 @@ func drawEnvelope(t *rapid.T) Envelope {
 		To:         drawName(t, "to", 1),
 		Term:       election.Term(term.Draw(t, "term")),
 		Round:      election.Round(rapid.Uint64Range(0, uint64(maxRound)).Draw(t, "round")),
+		Serial:     rapid.Uint64Range(0, maxSerial).Draw(t, "serial"),
 		Hash:       rapid.StringN(0, -1, election.MaxHash).Draw(t, "hash"),
 		Standing:   election.Standing{Qualified: flag.Draw(t, "qualified"), Up: flag.Draw(t, "up")},
 		Refusal:    election.Refusal(rapid.IntRange(0, int(election.RefusalUnsaved)).Draw(t, "refusal")),
@@ -169,6 +170,7 @@ func TestTheLargestMessageFits(t *testing.T) {
 	m.From, m.To, m.Master, m.Target, m.Vice = name, name, name, name, name
 	m.Hash = strings.Repeat("h", election.MaxHash)
 	m.Term, m.MasterTerm, m.Released, m.Round = MaxTerm, MaxTerm, MaxTerm, maxRound
+	m.Serial = maxSerial
 	m.Lease, m.Remaining, m.Progress.Reached = election.Endless, election.Endless, MaxLevel
 	m.Changes = nil
 	for range election.MaxChanges {
@@ -204,6 +206,7 @@ func TestValuesOutOfRangeAreRefused(t *testing.T) {
 		"absurd master":     func(e *Envelope) { e.Message.MasterTerm = 1<<64 - 1 },
 		"absurd release":    func(e *Envelope) { e.Message.Released = MaxTerm + 1 },
 		"absurd round":      func(e *Envelope) { e.Message.Round = 1 << 63 },
+		"absurd serial":     func(e *Envelope) { e.Message.Serial = 1 << 63 },
 		"negative rest":     func(e *Envelope) { e.Message.Remaining = -1 },
 		"negative lease":    func(e *Envelope) { e.Message.Lease = -time.Hour },
 		"negative age":      func(e *Envelope) { e.Message.Changes = []time.Duration{1, -1} },

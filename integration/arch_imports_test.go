@@ -22,11 +22,12 @@ func rules() map[string]rule {
 	return map[string]rule{
 		"levels":  {std: pure},
 		"units":   {imports: []string{"levels", "godbus", "go-systemd", "x/sys"}},
-		"serfcmm": {imports: []string{"levels"}},
+		"serfcmm": {imports: []string{"levels", "serfcmm/election", "serfcmm/wire", "serf", "memberlist"}},
 		"dbusapi": {imports: []string{"levels", "contrib/dist/dbus-1/interfaces", "godbus"}},
 		"agent":   {imports: []string{"levels", "agent/config", "serfcmm/election", "agent/lease", "x/sys"}},
 
-		"serfcmm/election": {std: pure},
+		"serfcmm/election":    {std: pure},
+		"serfcmm/serfcmmtest": {imports: []string{"serfcmm", "memberlist"}},
 		"serfcmm/wire": {
 			std:     slices.Concat(pure, []string{"encoding/binary"}),
 			imports: []string{"serfcmm/election"},
@@ -44,6 +45,8 @@ func libraries() map[string]string {
 	return map[string]string{
 		"github.com/godbus/dbus/v5":        "godbus",
 		"github.com/coreos/go-systemd/v22": "go-systemd",
+		"github.com/hashicorp/memberlist":  "memberlist",
+		"github.com/hashicorp/serf":        "serf",
 		"golang.org/x/sys":                 "x/sys",
 		"github.com/BurntSushi/toml":       "toml",
 	}

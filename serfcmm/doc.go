@@ -1,36 +1,69 @@
-// Package serfcmm is the cluster membership monitor: who is in the cluster and who is
-// its master. This version holds the cluster of one; Serf's gossip and the election
-// between nodes come beside it, behind the same interface of the agent.
+// Package serfcmm is the cluster membership monitor: who is in the cluster, and how its
+// nodes talk. It puts Serf's gossip and the election's messages behind one [Node].
 //
 // # Model
 //
-// A node is a candidate when it is eligible, qualified and has not left. Solo makes its
-// one node the master as soon as it is a candidate, and counts a term for it:
+// A [Node] keeps itself on the network as long as Run runs, with one life of Serf after the
+// other:
 //
-//	left ──Join──▶ candidate ──elected──▶ master ──Release──▶ candidate (after a back-off)
-//	  ▲                                                            │
-//	  └──────────────────────────── Leave ─────────────────────────┘
+//	          keyring, address, Serf               Leave
+//	waiting ──────────────────────────▶ member ────────────▶ away
+//	   ▲  │ tried again, Problems says why │                  │
+//	   │  └──────────┐ own address changed │                  │
+//	   └─────────────┴─────────────────────┴───── Join ───────┘
+//
+// Three things travel. Gossip carries each node's card (tags), events to everybody, requests
+// to one node and orders about keys: late, and sometimes not at all. The election's messages
+// (package wire) go straight to the addresses of the node table, over Serf's own UDP port
+// and under its encryption, whatever gossip thinks of their receiver. And nodes that gossip
+// does not hold for alive are looked for, for ever.
+//
+// [Keyring] is the file of the gossip keys; [Node.Keys] changes it on all nodes. A step is
+// done when every node of the table has confirmed, and a confirmed key is on disk.
+//
+// [Solo] is the cluster of one that needs no network: a candidate (eligible, qualified, not
+// left) is elected at once, with the next term, and again after a growing pause when it has
+// given the role back.
 //
 // # Guarantees
 //
-// Terms only rise. A master stays it until it gives the role back, also when it is
-// disqualified meanwhile: its services are demoted first. What Observe tells is the whole
-// truth at that moment, and Changed says when to look again.
+//   - Whoever is not in the node table, with its name and its address, is not in [Node.Seen],
+//     and nothing that it says is handed on: messages, events, requests, orders.
+//   - Two machines under one name are never heard alternately. The one at the address of the
+//     table has precedence, then the first; another one is heard when it has been silent for
+//     half a minute.
+//   - A message is decoded only within its limit, and is in range when it is handed on.
+//   - Everything that others can send is bounded. When the owner does not look, the oldest
+//     goes first and is counted.
+//   - Nothing but the node table says where to listen and where to send. No program is run.
+//   - A rotation of keys cuts no node of the table off, whichever step it stops at.
+//   - Solo's terms only rise.
 //
 // # What is not guaranteed
 //
-// Nothing is written to disk here: the owner makes a term durable before it tells anybody.
+// That a message, an event or a card arrives, or in which order: memberlist hands on the
+// newest of those that wait first. That a recorded packet is not played back: the election's
+// messages name term and round and do no harm twice; an event that is played back within
+// Serf's memory is dropped by it, later it is not. That a holder of a key is honest: it may
+// write any name into a message, and whoever has the key can send all nodes rubbish. A node
+// that is taken out of the table stays in Serf's own list until it goes.
+//
 // Two machines that both believe to be a cluster of one do not know of each other.
 //
 // # Concurrency
 //
-// Run owns the state; every other method may be called from any goroutine.
+// Run owns the life of a Node; every other method may be called from any goroutine, and
+// only Join, Leave, Reconfigure, Request and Keys wait. Channels are never closed.
 //
 // # Errors
 //
-// A method fails only with the cause of its context, and then has changed nothing.
+// The sentinels of config.go, [ErrKeyring] and [ErrIncomplete]; otherwise the cause of the
+// context. What stands in the way of the network is not an error but a problem: told by
+// [Node.Problems] in an operator's words, and tried again.
 //
 // # Testing
 //
-// solo_test.go tells the stories in fake time.
+// Read node_test.go first: real Serf on the simulated network of serfcmmtest, hours of
+// virtual time in seconds. The rotations are in keys_test.go, what goes wrong at the start is
+// in start_test.go, and the stories of the cluster of one are in solo_test.go.
 package serfcmm

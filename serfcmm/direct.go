@@ -1,0 +1,182 @@
+package serfcmm
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
+	"github.com/cssc-ha/cssc/serfcmm/wire"
+)
+
+// ownerQuiet is how long a machine must have been silent before another one may go by its
+// name: longer than any promise that it may have given.
+const ownerQuiet = 30 * time.Second
+
+// gate is the transport as memberlist sees it. Serf puts its own delegate into the
+// configuration inside serf.Create, and the first thing that memberlist does with it is to
+// ask the transport for its address: the only moment to put ours before Serf's.
+type gate struct {
+	Transport
+
+	once sync.Once
+	wrap func()
+}
+
+// FinalAdvertiseAddr is called once before any goroutine of memberlist runs, and again later.
+func (g *gate) FinalAdvertiseAddr(ip string, port int) (net.IP, int, error) {
+	g.once.Do(g.wrap)
+
+	return g.Transport.FinalAdvertiseAddr(ip, port)
+}
+
+// filter is memberlist's delegate: datagrams with our mark are ours, everything else is
+// Serf's. It is called from several goroutines of memberlist.
+type filter struct {
+	memberlist.Delegate
+
+	ours func(datagram []byte)
+}
+
+// NotifyMsg must not block.
+func (f *filter) NotifyMsg(datagram []byte) {
+	if len(datagram) > 0 && datagram[0] == wire.Mark {
+		f.ours(datagram)
+
+		return
+	}
+	f.Delegate.NotifyMsg(datagram)
+}
+
+// owners remembers which machine goes by which name. Safe for concurrent use.
+type owners struct {
+	mutex sync.Mutex
+	all   map[levels.NodeID]owner
+}
+
+type owner struct {
+	origin wire.Origin
+	heard  time.Time
+	// announced: gossip, which knows the address, says so too.
+	announced bool
+}
+
+// claim says whether the machine may use the name: nobody else has it, or has been silent
+// for ownerQuiet.
+func (o *owners) claim(name levels.NodeID, origin wire.Origin, now time.Time) bool {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	before, known := o.all[name]
+	if known && before.origin != origin && now.Sub(before.heard) < ownerQuiet {
+		return false
+	}
+	o.set(name, owner{origin: origin, heard: now, announced: before.announced && before.origin == origin})
+
+	return true
+}
+
+// announce notes which machine is at the address of the name. A machine that only sent
+// messages so far, from who knows where, must give the name up to it; one that was announced
+// itself must fall silent first.
+func (o *owners) announce(name levels.NodeID, origin wire.Origin, now time.Time) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	before, known := o.all[name]
+	if known && before.announced && before.origin != origin && now.Sub(before.heard) < ownerQuiet {
+		return
+	}
+	o.set(name, owner{origin: origin, heard: now, announced: true})
+}
+
+func (o *owners) set(name levels.NodeID, next owner) {
+	if o.all == nil {
+		o.all = map[levels.NodeID]owner{}
+	}
+	o.all[name] = next
+}
+
+// accept checks one datagram against the table and hands it to the owner of the node. It
+// never blocks: when nobody reads, the oldest message makes room.
+func (n *Node) accept(datagram []byte) {
+	envelope, err := wire.Decode(datagram)
+	if err != nil {
+		n.counters.malformed.Add(1)
+		n.problems.pass("malformed", fmt.Sprintf("a message of the election could not be read: %v", err))
+
+		return
+	}
+	message := envelope.Message
+	if !n.believes(levels.NodeID(message.From), envelope.Origin) {
+		return
+	}
+	if message.To != election.NodeID(n.options.Self) {
+		n.counters.misdirected.Add(1)
+
+		return
+	}
+	n.counters.received.Add(1)
+	push(n.received, message, &n.counters.dropped)
+}
+
+// believes says whether a listed node, and no second machine under its name, sent something.
+func (n *Node) believes(from levels.NodeID, origin wire.Origin) bool {
+	switch {
+	case !n.table.Load().lists(from):
+		n.counters.unlisted.Add(1)
+		name := printable(string(from))
+		n.problems.pass("unlisted "+name, fmt.Sprintf("a node that calls itself %s has the key but is not in the node table", name))
+
+		return false
+	case from == n.options.Self && origin != n.options.Origin,
+		from != n.options.Self && !n.owners.claim(from, origin, time.Now()):
+		n.counters.impostor.Add(1)
+		n.problems.pass("impostor "+string(from), fmt.Sprintf("two machines call themselves %s; the second one is not listened to", from))
+
+		return false
+	case from == n.options.Self:
+		n.counters.misdirected.Add(1) // our own, played back
+
+		return false
+	}
+
+	return true
+}
+
+// Send hands a message to the network. It never blocks and may lose it; Stats counts what
+// did not even leave.
+func (n *Node) Send(message election.Message) {
+	select {
+	case n.outgoing <- message:
+	default:
+		n.counters.unsent.Add(1)
+	}
+}
+
+// send is called by one goroutine at a time, with a buffer of its own.
+func (n *Node) send(s *session, buffer []byte, message *election.Message) {
+	to := levels.NodeID(message.To)
+	address, known := n.table.Load().texts[to]
+	if !known {
+		n.counters.unsent.Add(1)
+
+		return
+	}
+	datagram, err := wire.Append(buffer[:0], &wire.Envelope{Origin: n.options.Origin, Message: *message})
+	if err != nil {
+		n.counters.unsent.Add(1)
+		n.problems.pass("unsent", fmt.Sprintf("a message of the election could not be written: %v", err))
+
+		return
+	}
+	target := memberlist.Address{Addr: address, Name: string(to)}
+	if err := s.serf.Memberlist().SendToAddress(target, datagram); err != nil {
+		n.counters.unsent.Add(1)
+
+		return
+	}
+	n.counters.sent.Add(1)
+}

@@ -1,0 +1,147 @@
+package serfcmm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/hashicorp/serf/serf"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+const (
+	firstPause   = 500 * time.Millisecond
+	longestPause = 20 * time.Second
+	// This many nodes are tried one after the other; each may take streamTimeout when it
+	// is off.
+	perRound = 3
+
+	stateMode    = 0o600
+	largestState = 1 << 20
+)
+
+// join looks for the nodes that gossip does not know as alive, for ever and with growing
+// pauses, at the addresses of the table. One node that answers brings the others along.
+func (n *Node) join(ctx context.Context, s *session) {
+	pause, turn, before := firstPause, 0, 0
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		due := false
+		select {
+		case <-timer.C:
+			due = true
+		case <-s.look:
+		case <-ctx.Done():
+			return
+		}
+		missing := n.missing(s)
+		n.remember()
+		if len(missing) != before {
+			before, pause = len(missing), firstPause
+			timer.Reset(pause)
+		}
+		if !due {
+			continue
+		}
+		for i := range min(perRound, len(missing)) {
+			if ctx.Err() != nil || n.try(s, missing[(turn+i)%len(missing)]) {
+				break
+			}
+		}
+		turn += perRound
+		timer.Reset(pause + rand.N(pause/2+1))
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// missing lists the nodes of the table that gossip does not hold for alive.
+func (n *Node) missing(s *session) []levels.NodeID {
+	alive := map[string]bool{}
+	for _, member := range s.serf.Members() {
+		alive[member.Name] = member.Status == serf.StatusAlive
+	}
+	var missing []levels.NodeID
+	table := n.table.Load()
+	for _, peer := range table.peers {
+		if peer.Name != n.options.Self && !alive[string(peer.Name)] && table.known[peer.Name].IsValid() {
+			missing = append(missing, peer.Name)
+		}
+	}
+
+	return missing
+}
+
+// try exchanges everything with one node.
+func (n *Node) try(s *session, name levels.NodeID) bool {
+	address, known := n.table.Load().texts[name]
+	if !known {
+		return false
+	}
+	_, err := s.serf.Join([]string{string(name) + "/" + address}, true)
+	if err != nil {
+		if _, strange := strangeKey(err.Error()); strange {
+			n.strangeKey(address)
+		}
+	}
+
+	return err == nil
+}
+
+// strangeKey notes that something cannot be decrypted.
+func (n *Node) strangeKey(from string) {
+	n.counters.undecryptable.Add(1)
+	host := printable(hostOf(from))
+	n.problems.pass("key "+host, fmt.Sprintf("%s does not have the key of this node, or the other way round; compare: cssc keys list", n.table.Load().named(host)))
+}
+
+// remember keeps the addresses of nodes that are configured by host name, for the day on
+// which nobody answers for the names.
+func (n *Node) remember() {
+	known := n.table.Load().known
+	if n.options.StateFile == "" || maps.Equal(known, n.last) {
+		return
+	}
+	texts := map[levels.NodeID]string{}
+	for name, address := range known {
+		texts[name] = address.String()
+	}
+	text, err := json.MarshalIndent(texts, "", "  ")
+	if err == nil {
+		err = replaceFile(n.options.StateFile, text, stateMode)
+	}
+	if err != nil {
+		n.log.to.Warn("the addresses of the other nodes were not kept", "cause", err)
+	}
+	n.last = maps.Clone(known)
+}
+
+// recall reads what remember wrote. A damaged file is as good as none.
+func (n *Node) recall() map[levels.NodeID]netip.AddrPort {
+	last := map[levels.NodeID]netip.AddrPort{}
+	if n.options.StateFile == "" {
+		return last
+	}
+	info, err := os.Stat(n.options.StateFile)
+	if err != nil || info.Size() > largestState {
+		return last
+	}
+	text, err := os.ReadFile(n.options.StateFile)
+	texts := map[levels.NodeID]string{}
+	if err != nil || json.Unmarshal(text, &texts) != nil {
+		return last
+	}
+	for name, text := range texts {
+		if address, err := netip.ParseAddrPort(text); err == nil {
+			last[name] = address
+		}
+	}
+
+	return last
+}

@@ -1,0 +1,253 @@
+package serfcmm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+	"github.com/hashicorp/serf/serf"
+
+	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/wire"
+)
+
+const (
+	gossipInterval  = 100 * time.Millisecond
+	probeInterval   = 500 * time.Millisecond
+	probeTimeout    = 250 * time.Millisecond
+	streamTimeout   = 3 * time.Second
+	pushPull        = 15 * time.Second
+	announceTimeout = time.Second
+	farewell        = 500 * time.Millisecond
+	queryTimeout    = 2 * time.Second
+	// Twice memberlist's own number: at 7 to 15 nodes that left a few per cent of
+	// the changes to the next exchange of everything.
+	retransmit = 8
+	eventQueue = 1024
+	keyQueue   = 16
+)
+
+// session is one life of Serf, which cannot be revived after it has left. It is owned by
+// Node.Run; serf itself may be used from any goroutine.
+type session struct {
+	address netip.AddrPort
+	serf    *serf.Serf
+	// ring is what memberlist encrypts with; file is what is on disk, owned by keep.
+	ring *memberlist.Keyring
+	file Keyring
+	// events is Serf's; never closed.
+	events chan serf.Event
+	// keyQueries are carried out by keep, because they write a file. The oldest make room.
+	keyQueries chan keyQuery
+	// look has capacity 1: somebody came or went, so look who is missing.
+	look chan struct{}
+}
+
+func (s *session) poke() {
+	select {
+	case s.look <- struct{}{}:
+	default:
+	}
+}
+
+// open brings Serf up at this node's address of the table.
+func (n *Node) open(ctx context.Context) (*session, error) {
+	table := n.table.Load()
+	address, known := table.known[n.options.Self]
+	if !known {
+		return nil, fmt.Errorf("the address %s of this node cannot be looked up", table.addressOf(n.options.Self))
+	}
+	s := &session{
+		address: address, events: make(chan serf.Event, eventQueue),
+		keyQueries: make(chan keyQuery, keyQueue), look: make(chan struct{}, 1),
+	}
+	if err := n.unlock(s); err != nil {
+		return nil, err
+	}
+	transport, err := n.options.Listen(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; is this machine %s?", address, err, n.options.Self)
+	}
+	config := n.serfConfig(s, transport)
+	if s.serf, err = serf.Create(config); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot start gossip: %w", err), transport.Shutdown())
+	}
+	transport.Start()
+
+	return s, nil
+}
+
+// unlock reads the keyring file.
+func (n *Node) unlock(s *session) error {
+	if n.options.KeyringFile == "" {
+		return nil // New has refused it where it must not be
+	}
+	file, err := LoadKeyring(n.options.KeyringFile)
+	if err != nil {
+		return err
+	}
+	keys := make([][]byte, 0, len(file))
+	for _, key := range file {
+		keys = append(keys, key)
+	}
+	s.file = file
+	s.ring, err = memberlist.NewKeyring(keys, file[0])
+
+	return err
+}
+
+func (n *Node) serfConfig(s *session, transport Transport) *serf.Config {
+	list := memberlist.DefaultLANConfig()
+	list.BindAddr, list.BindPort = s.address.Addr().String(), int(s.address.Port())
+	list.AdvertiseAddr, list.AdvertisePort = list.BindAddr, list.BindPort
+	list.Keyring = s.ring
+	list.EnableCompression = false // a tenth of a millisecond per message for nothing
+	list.GossipInterval, list.ProbeInterval, list.ProbeTimeout = gossipInterval, probeInterval, probeTimeout
+	list.TCPTimeout, list.PushPullInterval, list.RetransmitMult = streamTimeout, pushPull, retransmit
+	list.DeadNodeReclaimTime = time.Second // the table says which address is right
+	list.LogOutput, list.Logger = nil, n.log.logger()
+	list.Transport = &gate{Transport: transport, wrap: func() {
+		list.Delegate = &filter{Delegate: list.Delegate, ours: n.accept}
+	}}
+
+	config := serf.DefaultConfig()
+	config.NodeName = string(n.options.Self)
+	config.MemberlistConfig = list
+	config.Logger, config.LogOutput = list.Logger, nil
+	config.EventCh = s.events
+	config.EnableNameConflictResolution = false
+	config.DisableCoordinates = true
+	config.BroadcastTimeout, config.LeavePropagateDelay = announceTimeout, farewell
+	config.UserEventSizeLimit, config.QuerySizeLimit, config.QueryResponseSizeLimit = gossipLimit, gossipLimit, gossipLimit
+	config.Merge = (*admission)(n)
+	if tags, err := tagsOf(*n.card.Load(), n.options.Origin); err == nil {
+		config.Tags = tags
+	}
+
+	return config
+}
+
+// admission keeps out of the member list whoever is not in the node table. Serf asks it for
+// each member by itself, and for all of a joining node's view together.
+type admission Node
+
+// NotifyMerge refuses a single member that the table does not admit. Of a view with several
+// it refuses only one that has nobody of ours: each member is asked for again before it
+// gets in, and one that was just taken out of the table must not keep the others from
+// joining.
+func (a *admission) NotifyMerge(members []*serf.Member) error {
+	n := (*Node)(a)
+	table := n.table.Load()
+	var first error
+	for _, member := range members {
+		err := table.admits(levels.NodeID(member.Name), member.Addr, member.Port)
+		if err == nil {
+			if len(members) > 1 {
+				return nil
+			}
+
+			continue
+		}
+		if first == nil {
+			first = err
+		}
+		if member.Status == serf.StatusNone {
+			n.counters.refused.Add(1)
+			n.problems.pass("refused "+printable(member.Name), err.Error())
+		}
+	}
+
+	return first
+}
+
+// attend runs what a session consists of until ctx ends. The caller shuts Serf down.
+func (n *Node) attend(ctx context.Context, s *session) {
+	var work sync.WaitGroup
+	work.Go(func() { n.pump(ctx, s) })
+	work.Go(func() { n.deliver(ctx, s) })
+	work.Go(func() { n.announce(ctx, s) })
+	work.Go(func() { n.join(ctx, s) })
+	work.Go(func() { n.keep(ctx, s) })
+	work.Wait()
+}
+
+// deliver sends what Send has queued.
+func (n *Node) deliver(ctx context.Context, s *session) {
+	buffer := make([]byte, 0, wire.MaxSize)
+	for {
+		select {
+		case message := <-n.outgoing:
+			n.send(s, buffer, &message)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// announce makes gossip carry the newest card. SetTags waits until somebody has it, which
+// may take a second; cards that come meanwhile are not queued.
+func (n *Node) announce(ctx context.Context, s *session) {
+	told := *n.card.Load()
+	for {
+		select {
+		case <-n.cardChanged:
+		case <-ctx.Done():
+			return
+		}
+		card := *n.card.Load()
+		if card == told {
+			continue
+		}
+		tags, err := tagsOf(card, n.options.Origin)
+		if err == nil {
+			err = s.serf.SetTags(tags)
+			n.tell()
+		}
+		if errors.Is(err, ErrTooLarge) {
+			n.log.to.LogAttrs(ctx, slog.LevelWarn, "the card was not told", slog.Any("cause", err))
+		}
+		told = card
+	}
+}
+
+// shut ends Serf. Whatever its goroutines still want to say must find somebody who listens.
+func (n *Node) shut(s *session) {
+	done := make(chan struct{})
+	var drain sync.WaitGroup
+	drain.Go(func() {
+		for {
+			select {
+			case <-s.events:
+			case <-done:
+				return
+			}
+		}
+	})
+	if err := s.serf.Shutdown(); err != nil {
+		n.log.to.Warn("serf did not shut down well", "cause", err)
+	}
+	close(done)
+	drain.Wait()
+}
+
+// push puts a value into a bounded channel; the oldest makes room and is counted.
+func push[T any](queue chan T, value T, dropped *atomic.Uint64) {
+	for {
+		select {
+		case queue <- value:
+			return
+		default:
+		}
+		select {
+		case <-queue:
+			dropped.Add(1)
+		default:
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package serfcmm
+
+import (
+	"encoding/hex"
+	"errors"
+	"strconv"
+
+	"github.com/hashicorp/serf/serf"
+
+	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/wire"
+)
+
+// The names of the tags: short, because all of a node's tags
+// share memberlist's 512 bytes.
+const (
+	tagState       = "s"
+	tagRole        = "r"
+	tagTerm        = "t"
+	tagLevel       = "l" // missing until started
+	tagQualified   = "q"
+	tagHash        = "h"
+	tagVersion     = "v"
+	tagIncarnation = "i"
+	tagOrigin      = "o" // of the machine, in hexadecimal
+
+	// The limit of one value, so that all of them fit.
+	longestTag = 64
+)
+
+// tagsOf writes a card as tags. It returns ErrTooLarge for texts that would not fit.
+func tagsOf(card levels.Card, origin wire.Origin) (map[string]string, error) {
+	if max(len(card.Hash), len(card.Version), len(card.Incarnation)) > longestTag {
+		return nil, errors.Join(ErrTooLarge, errors.New("hash, version and incarnation of a card have 64 bytes each"))
+	}
+	tags := map[string]string{
+		tagState: card.State.String(), tagRole: card.Role.String(), tagTerm: strconv.FormatUint(uint64(card.Term), 10),
+		tagOrigin: hex.EncodeToString(origin[:]), tagHash: card.Hash, tagVersion: card.Version, tagIncarnation: card.Incarnation,
+	}
+	if card.Started {
+		tags[tagLevel] = card.Reached.String()
+	}
+	if card.Qualified {
+		tags[tagQualified] = "1"
+	}
+
+	return tags, nil
+}
+
+// cardOf reads another node's tags. What makes no sense reads as unknown: a card is for
+// people and defaults only.
+func cardOf(member *serf.Member) levels.Card {
+	tags := member.Tags
+	text := func(tag string) string { return printable(tags[tag]) }
+	card := levels.Card{
+		Node: levels.NodeID(member.Name), Alive: member.Status == serf.StatusAlive, Qualified: tags[tagQualified] == "1",
+		Hash: text(tagHash), Version: text(tagVersion), Incarnation: text(tagIncarnation),
+	}
+	if state, err := levels.ParseNodeState(tags[tagState]); err == nil {
+		card.State = state
+	}
+	if role, err := levels.ParseRole(tags[tagRole]); err == nil {
+		card.Role = role
+	}
+	if term, err := strconv.ParseUint(tags[tagTerm], 10, 64); err == nil {
+		card.Term = levels.Term(term)
+	}
+	if level, err := levels.ParseLevel(tags[tagLevel]); err == nil {
+		card.Reached, card.Started = level, true
+	}
+
+	return card
+}
+
+// originOf reads which machine a member is; zero when it does not say.
+func originOf(member *serf.Member) wire.Origin {
+	var origin wire.Origin
+	raw, err := hex.DecodeString(member.Tags[tagOrigin])
+	if err != nil || len(raw) != len(origin) {
+		return wire.Origin{}
+	}
+
+	return wire.Origin(raw)
+}

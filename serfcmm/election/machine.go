@@ -332,7 +332,23 @@ func (m *Machine) configure(config Config) {
 		m.abandon("another node table")
 	}
 	m.adoptTable()
+	m.endEndless()
 	m.renewSoon()
+}
+
+// endEndless puts a bound on what was promised while the cluster was one of one or two
+// nodes. The master must have the new table before the others, because it is the one that
+// believes in a lease without an end.
+func (m *Machine) endEndless() {
+	if m.leads() && m.lease.Until == Forever && !m.endless() {
+		m.lease.From, m.lease.Until = m.now, m.now.Add(m.config.ownLease(m.config.Lease))
+	}
+	if m.promise.until == Forever && !m.config.holds() {
+		m.promise.until = m.now.Add(m.config.longestPromise())
+	}
+	if m.state.Hold == Endless && !m.config.holds() {
+		m.state.Hold, m.dirty = m.config.longestPromise(), true
+	}
 }
 
 // adoptTable notes on disk under which table this node votes.

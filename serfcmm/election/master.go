@@ -322,6 +322,7 @@ func (m *Machine) release(to NodeID) error {
 		}
 		m.failures++
 		m.notBefore = m.now.Add(min(firstBackOff<<min(m.failures-1, 10), longestBackOff))
+		to = m.vice
 	}
 	m.giveUp(to, "released")
 

@@ -21,10 +21,6 @@
 // [Keyring] is the file of the gossip keys; [Node.Keys] changes it on all nodes. A step is
 // done when every node of the table has confirmed, and a confirmed key is on disk.
 //
-// [Solo] is the cluster of one that needs no network: a candidate (eligible, qualified, not
-// left) is elected at once, with the next term, and again after a growing pause when it has
-// given the role back.
-//
 // # Guarantees
 //
 //   - Whoever is not in the node table, with its name and its address, is not in [Node.Seen],
@@ -37,7 +33,6 @@
 //     goes first and is counted.
 //   - Nothing but the node table says where to listen and where to send. No program is run.
 //   - A rotation of keys cuts no node of the table off, whichever step it stops at.
-//   - Solo's terms only rise.
 //
 // # What is not guaranteed
 //

@@ -185,13 +185,13 @@ func TestAgentServesAndRemembers(t *testing.T) {
 	}
 }
 
-// Goal: a configuration that cannot be used, and one that this version cannot
-// run, end the program with the reason. Method: a file for each.
+// Goal: a configuration that cannot be used, and a cluster of several without a key, end
+// the program with the reason. Method: a file for each.
 func TestUnusableConfigurations(t *testing.T) {
 	bus := privateBus(t)
 	for file, want := range map[string]string{
 		"[cluster]\nnames = \"x\"\n": `cssc.toml:2:1: cluster.names: unknown key; did you mean "name"?`,
-		"[local]\nnode = \"a\"\n[security]\ninsecure = true\n[[node]]\nname = \"a\"\naddress = \"x\"\n[[node]]\nname = \"b\"\naddress = \"y\"\n": "needs the membership monitor, not in this version",
+		"[local]\nnode = \"a\"\n[[node]]\nname = \"a\"\naddress = \"x\"\n[[node]]\nname = \"b\"\naddress = \"y\"\n": "a cluster of more than one node needs a key, or security.insecure = true in so many words",
 	} {
 		dir := t.TempDir()
 		if err := os.MkdirAll(dir+"/etc", 0o755); err != nil {

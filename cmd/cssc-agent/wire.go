@@ -18,6 +18,7 @@ import (
 
 	"github.com/cssc-ha/cssc/agent"
 	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/agent/lease"
 	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/units"
@@ -68,6 +69,7 @@ type node struct {
 	system *units.System
 	server *dbusapi.Server
 	agent  *agent.Agent
+	lease  *lease.Writer // nil before wire
 }
 
 // newNode connects to systemd and logind.
@@ -98,6 +100,9 @@ func (n *node) end() {
 	n.stop()
 	n.active.Wait()
 	n.fail(nil)
+	if n.lease != nil {
+		_ = n.lease.Close() // the record stays in force
+	}
 }
 
 // wire makes the agent and the server that shows it.
@@ -122,12 +127,17 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 	if err != nil {
 		return nil, err
 	}
+	record, err := openLease(s)
+	if err != nil {
+		return nil, err
+	}
+	n.lease = record
 	bus, backend := &busAdapter{}, &backend{}
 	n.server = dbusapi.New(dbusapi.Options{Backend: backend, Logger: n.log, Address: s.bus})
 	bus.Server = n.server
 	n.agent = agent.New(agent.Options{
 		Ports: agent.Ports{
-			Units: n.driver, System: n.system, NewPeers: newPeers, Bus: bus, Store: store, Notify: notifier{}, Clock: agent.BootClock,
+			Units: n.driver, System: n.system, NewPeers: n.newPeers(s), Lease: record, Bus: bus, Store: store, Notify: notifier{}, Clock: agent.BootClock,
 		},
 		Journal: handler, Version: version, Incarnation: incarnation,
 		Load: load, Digest: func() string { return config.Digest(s.configDir) },
@@ -136,11 +146,6 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 	backend.Agent = n.agent
 
 	return store, nil
-}
-
-// newPeers makes the way to the other nodes.
-func newPeers(config.Config) (agent.Peers, error) {
-	return nil, errors.New("the configuration lists more than one node: a cluster of several needs the membership monitor, not in this version; leave one [[node]] or none")
 }
 
 // run returns when the agent has stopped, or when a part without which it is

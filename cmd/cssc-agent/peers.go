@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cssc-ha/cssc/agent"
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/agent/lease"
+	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm"
+)
+
+// A wait: tableTimeout bounds that for a new node table to be in force.
+const tableTimeout = time.Second
+
+// peers are the other nodes, in the agent's terms.
+type peers struct{ *serfcmm.Node }
+
+// newPeers makes the way to the other nodes of the configuration.
+func (n *node) newPeers(s settings) func(c config.Config) (agent.Peers, error) {
+	return func(c config.Config) (agent.Peers, error) {
+		id, err := os.ReadFile("/etc/machine-id")
+		if err != nil {
+			return nil, fmt.Errorf("find out which machine this is: %w", err)
+		}
+		made, err := serfcmm.New(serfcmm.Options{
+			Self: c.Levels.Node, Peers: tableOf(c), Origin: serfcmm.OriginOf(strings.TrimSpace(string(id))),
+			KeyringFile: c.Security.Keyring, Insecure: c.Security.Insecure,
+			StateFile: filepath.Join(s.stateDir, "peers.json"), Log: n.log,
+		})
+		if err != nil {
+			return nil, err
+		}
+
+		return peers{made}, nil
+	}
+}
+
+func tableOf(c config.Config) []serfcmm.Peer {
+	table := make([]serfcmm.Peer, 0, len(c.Nodes))
+	for _, entry := range c.Nodes {
+		table = append(table, serfcmm.Peer{Name: entry.Name, Address: entry.Address})
+	}
+
+	return table
+}
+
+// Reconfigure puts another node table into force.
+func (p peers) Reconfigure(c config.Config) error {
+	ctx, cancel := context.WithTimeout(context.Background(), tableTimeout)
+	defer cancel()
+
+	return p.Node.Reconfigure(ctx, tableOf(c))
+}
+
+// Keys carries out a verb and shows the keys as they are afterwards.
+func (p peers) Keys(ctx context.Context, request levels.KeyRequest) ([]levels.KeyView, error) {
+	report, err := p.Node.Keys(ctx, request.Verb.String(), request.Key)
+	if err != nil {
+		return nil, refusal(report, err)
+	}
+	if request.Verb != levels.KeysList {
+		if report, err = p.Node.Keys(ctx, serfcmm.KeysList, ""); err != nil {
+			return nil, refusal(report, err)
+		}
+	}
+
+	return keyViews(report), nil
+}
+
+// refusal names the nodes that did not confirm.
+func refusal(report serfcmm.KeyReport, err error) error {
+	var missing []string
+	for _, holder := range report.Nodes {
+		switch {
+		case !holder.Answered:
+			missing = append(missing, string(holder.Node)+": no answer")
+		case holder.Problem != "":
+			missing = append(missing, string(holder.Node)+": "+holder.Problem)
+		}
+	}
+	if errors.Is(err, serfcmm.ErrIncomplete) && len(missing) > 0 {
+		err = fmt.Errorf("%w: %s", err, strings.Join(missing, "; "))
+	}
+
+	return fmt.Errorf("%w: %s", levels.ErrRefused, err.Error())
+}
+
+// keyViews turns "which node has which keys" round.
+func keyViews(report serfcmm.KeyReport) []levels.KeyView {
+	byKey := map[string]*levels.KeyView{}
+	for _, holder := range report.Nodes {
+		for i, key := range holder.Keys {
+			view := byKey[key]
+			if view == nil {
+				view = &levels.KeyView{Key: key}
+				byKey[key] = view
+			}
+			view.Nodes = append(view.Nodes, holder.Node)
+			view.Primary = view.Primary || i == 0
+		}
+	}
+	var views []levels.KeyView
+	for _, view := range byKey {
+		for _, holder := range report.Nodes {
+			if !slices.Contains(view.Nodes, holder.Node) {
+				view.Missing = append(view.Missing, holder.Node)
+			}
+		}
+		slices.Sort(view.Nodes)
+		slices.Sort(view.Missing)
+		views = append(views, *view)
+	}
+	slices.SortFunc(views, func(a, b levels.KeyView) int {
+		if a.Primary != b.Primary {
+			if a.Primary {
+				return -1
+			}
+
+			return 1
+		}
+
+		return strings.Compare(a.Key, b.Key)
+	})
+
+	return views
+}
+
+// openLease opens the record that the guard reads.
+func openLease(s settings) (*lease.Writer, error) {
+	if err := os.MkdirAll(s.runDir, 0o755); err != nil {
+		return nil, fmt.Errorf("open the lease record: %w", err)
+	}
+
+	return lease.Open(filepath.Join(s.runDir, filepath.Base(lease.Path)))
+}

@@ -171,6 +171,7 @@ func (l *loop) decided(ctx context.Context, action election.Action, saved bool) 
 		l.gate = levels.MasterProgress{
 			Master: levels.NodeID(action.Master), Term: levels.Term(action.Term), Started: action.Progress.Started,
 			Reached: levels.Level(action.Progress.Reached), Complete: action.Progress.Complete,
+			Ready: action.Progress.Ready,
 		}
 		if l.hearing {
 			l.push(l.gate)

@@ -28,8 +28,9 @@ type (
 		Started bool
 		// Reached is the highest init level reached; counts when Started.
 		Reached Level
-		// Complete means that init is behind the master, whatever Reached says.
-		Complete bool
+		// Complete means that init is behind the master, whatever Reached says. Ready means
+		// that promote is, too: services on it may be used.
+		Complete, Ready bool
 	}
 )
 

@@ -332,7 +332,7 @@ func (h *history) rare() Event {
 	case 12:
 		return Resumed{}
 	default:
-		return MasterProgress{Master: "n2", Started: true, Reached: h.level(), Complete: rapid.Bool().Draw(h.t, "complete")}
+		return MasterProgress{Master: "n2", Started: true, Reached: h.level(), Complete: rapid.Bool().Draw(h.t, "complete"), Ready: rapid.Bool().Draw(h.t, "ready")}
 	}
 }
 

@@ -82,7 +82,7 @@ func (m *Machine) masterReady() bool {
 		return m.s.Ready && m.s.State == StateUp && (run == nil || run.Sequence != Promote && run.Sequence != Demote)
 	}
 
-	return m.s.Known && m.s.Gate.Master == m.s.Master && m.s.Gate.Complete
+	return m.s.Known && m.s.Gate.Master == m.s.Master && m.s.Gate.Ready
 }
 
 // runView shows the run in progress without its participants, or the one that ended

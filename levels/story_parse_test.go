@@ -190,7 +190,7 @@ func (s *story) role(word string, plain []string, named map[string]string) RoleC
 
 func (s *story) gate(word string, named map[string]string) MasterProgress {
 	s.t.Helper()
-	gate := MasterProgress{Master: s.machine.View().Master, Term: s.term, Complete: word == "complete"}
+	gate := MasterProgress{Master: s.machine.View().Master, Term: s.term, Complete: word == "complete", Ready: word == "complete"}
 	if master, given := named["master"]; given {
 		gate.Master = NodeID(master)
 	}

@@ -254,6 +254,7 @@ func TestCardsTravel(t *testing.T) {
 		card := levels.Card{
 			State: levels.StateUp, Role: levels.RoleMaster, Started: true, Reached: levels.Last, Qualified: true,
 			Hash: strings.Repeat("a", 64), Version: "1.2.3", Incarnation: strings.Repeat("b", 64),
+			Fingerprint: strings.Repeat("c", 64),
 		}
 		for term := range 50 {
 			card.Term = levels.Term(term)

@@ -22,6 +22,7 @@ const (
 	tagHash        = "h"
 	tagVersion     = "v"
 	tagIncarnation = "i"
+	tagFingerprint = "f" // of the configuration
 	tagOrigin      = "o" // of the machine, in hexadecimal
 
 	// The limit of one value, so that all of them fit.
@@ -30,12 +31,12 @@ const (
 
 // tagsOf writes a card as tags. It returns ErrTooLarge for texts that would not fit.
 func tagsOf(card levels.Card, origin wire.Origin) (map[string]string, error) {
-	if max(len(card.Hash), len(card.Version), len(card.Incarnation)) > longestTag {
-		return nil, errors.Join(ErrTooLarge, errors.New("hash, version and incarnation of a card have 64 bytes each"))
+	if max(len(card.Hash), len(card.Version), len(card.Incarnation), len(card.Fingerprint)) > longestTag {
+		return nil, errors.Join(ErrTooLarge, errors.New("hash, fingerprint, version and incarnation of a card have 64 bytes each"))
 	}
 	tags := map[string]string{
 		tagState: card.State.String(), tagRole: card.Role.String(), tagTerm: strconv.FormatUint(uint64(card.Term), 10),
-		tagOrigin: hex.EncodeToString(origin[:]), tagHash: card.Hash, tagVersion: card.Version, tagIncarnation: card.Incarnation,
+		tagOrigin: hex.EncodeToString(origin[:]), tagHash: card.Hash, tagFingerprint: card.Fingerprint, tagVersion: card.Version, tagIncarnation: card.Incarnation,
 	}
 	if card.Started {
 		tags[tagLevel] = card.Reached.String()
@@ -55,6 +56,7 @@ func cardOf(member *serf.Member) levels.Card {
 	card := levels.Card{
 		Node: levels.NodeID(member.Name), Alive: member.Status == serf.StatusAlive, Qualified: tags[tagQualified] == "1",
 		Hash: text(tagHash), Version: text(tagVersion), Incarnation: text(tagIncarnation),
+		Fingerprint: text(tagFingerprint),
 	}
 	if state, err := levels.ParseNodeState(tags[tagState]); err == nil {
 		card.State = state

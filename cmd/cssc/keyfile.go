@@ -9,7 +9,7 @@ import (
 const keySize = 32
 
 // newKeyring is the text of a keyring file with one new key: one key a line in base64, the
-// encrypting one first. The agent reads it; a test compares the two.
+// encrypting one first. The agent reads it; a test has it read by that.
 func newKeyring() string {
 	key := make([]byte, keySize)
 	_, _ = rand.Read(key) // never fails

@@ -223,6 +223,11 @@ func (a *app) masterReason(status *report) reason {
 		return reason{"master", false, fmt.Sprintf("%s is master of term %d and ready", status.Master, status.Term), nil}
 	case status.Master != "":
 		return reason{"master", false, fmt.Sprintf("%s is master of term %d and not ready yet", status.Master, status.Term), nil}
+	case strings.Contains(status.Why, "too often"):
+		return reason{"master", true, "no master is known: " + status.Why, []string{
+			"look why masters are lost: cssc history; journalctl -b -u cssc-agent, on every node",
+			"the hold ends by itself when the oldest change has left mastership.flap_window",
+		}}
 	case whyWords(status) != "":
 		return reason{"master", true, "no master is known: " + whyWords(status), nil}
 	default:

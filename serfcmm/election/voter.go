@@ -44,6 +44,9 @@ func (m *Machine) bound(to NodeID) time.Duration {
 // give makes a promise; the caller has made sure that none to another is running. A longer
 // one to the same node stays in force.
 func (m *Machine) give(to NodeID, term Term, lease time.Duration) {
+	if m.promise.to == to {
+		term = max(term, m.promise.term) // a late renewal of an older term must not make it void with that
+	}
 	length := m.config.promise(lease)
 	until := m.now.Add(length)
 	if m.promise.to == to && m.promise.until > until {

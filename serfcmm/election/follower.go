@@ -210,10 +210,11 @@ func (m *Machine) tellProgress() {
 
 func termText(term Term) string { return strconv.FormatUint(uint64(term), 10) }
 
-// strangeVoters says that the table differs in more than one voter from that on disk.
+// strangeVoters says that the table differs in more than one voter from that on disk. A
+// state without voters is that of a node which was never proven.
 func (m *Machine) strangeVoters() bool {
 	if len(m.state.Voters) == 0 {
-		return false
+		return true
 	}
 	now, differ := m.config.voters(), 0
 	for _, id := range now {

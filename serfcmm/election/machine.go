@@ -131,7 +131,13 @@ func (m *Machine) remember(start Start) {
 	}
 	m.state = *start.State
 	m.state.Voters = slices.Clone(start.State.Voters)
+	if m.config.alone() && len(m.state.Voters) == 0 {
+		m.state.Voters = m.config.voters()
+	}
 	m.proven = m.config.alone() || !m.strangeVoters()
+	if !m.proven {
+		m.quietUntil = m.now.Add(m.config.longestPromise())
+	}
 	if m.state.Promised != "" {
 		m.promise = promise{to: m.state.Promised, term: m.state.PromisedTerm, until: m.now.Add(m.state.Hold)}
 	}

@@ -4,7 +4,7 @@ import "time"
 
 // State is what must be on disk before the messages of the same Result leave: the term, the
 // vote, and to whom this node has made a promise of which length. The zero value is that of
-// a node that has never voted and is proven (see Start).
+// a node that has never voted; without Voters it is not proven.
 type State struct {
 	// Term is the highest that this node has voted in or asked votes for; Vote is its vote in it.
 	Term Term   `json:"term"`

@@ -131,6 +131,10 @@ func (m *Machine) lead() {
 	if m.lease.Until != Forever {
 		m.cease()
 	}
+	if m.graceUntil != 0 && m.now >= m.graceUntil {
+		m.graceUntil = 0
+		m.emit(RestartGranted{})
+	}
 	if m.acted {
 		return
 	}
@@ -140,10 +144,6 @@ func (m *Machine) lead() {
 	}
 	if m.now >= m.renewAt && !m.config.alone() {
 		m.renew(m.config.Lease)
-	}
-	if m.graceUntil != 0 && m.now >= m.graceUntil {
-		m.graceUntil = 0
-		m.emit(RestartGranted{})
 	}
 }
 

@@ -273,10 +273,8 @@ func (m *Machine) lost(why string) {
 	slices.Sort(again)
 	pause := m.now.Add(m.patience() + time.Duration(m.rank())*m.config.Stagger)
 	if missing > 0 && missing <= len(again) && again[missing-1] < m.now.Add(2*m.config.Lease) {
-		pause = max(again[missing-1], m.now.Add(time.Millisecond))
-		if !b.pre {
-			pause = max(pause, m.now.Add(time.Duration(m.rank())*m.config.Stagger))
-		}
+		// By rank: candidates that have split the favours come back at the same moment.
+		pause = max(again[missing-1], m.now.Add(time.Millisecond)).Add(time.Duration(m.rank()) * m.config.Stagger)
 	}
 	m.why = "no majority: " + why
 	m.abandon(why)

@@ -88,6 +88,13 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 	  echo "== $$(dirname "$$file") $${name#func }"; \
 	  $(GO) test "$$(dirname "$$file")" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x; done
 
+SEEDS ?= 1000000
+FIRST ?= 1
+
+.PHONY: sim
+sim: ## SEEDS (1000000) simulated histories of the election from seed FIRST (1); a failure prints how to repeat it
+	$(GO) run ./integration/cmd/sim -histories $(SEEDS) -first $(FIRST)
+
 .PHONY: cover
 cover: ## coverage of the unit tests, per function, into build/cover.txt
 	@mkdir -p $(BUILD)

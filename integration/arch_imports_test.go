@@ -26,8 +26,9 @@ func rules() map[string]rule {
 		"dbusapi": {imports: []string{"levels", "contrib/dist/dbus-1/interfaces", "godbus"}},
 		"agent":   {imports: []string{"levels", "agent/config", "serfcmm/election", "agent/lease", "x/sys"}},
 
-		"serfcmm/election":    {std: pure},
-		"serfcmm/serfcmmtest": {imports: []string{"serfcmm", "memberlist"}},
+		"serfcmm/election":     {std: pure},
+		"serfcmm/election/sim": {imports: []string{"serfcmm/election"}},
+		"serfcmm/serfcmmtest":  {imports: []string{"serfcmm", "memberlist"}},
 		"serfcmm/wire": {
 			std:     slices.Concat(pure, []string{"encoding/binary"}),
 			imports: []string{"serfcmm/election"},

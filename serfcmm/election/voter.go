@@ -212,6 +212,9 @@ func (m *Machine) answer(question Message, kind Kind, refusal Refusal, left time
 	}
 	if kind != KindPromise {
 		message.MasterTerm, message.Master = m.state.Term, ""
+		if question.From == m.abandonedBy { // it may have lost the memory of that
+			message.MasterTerm = max(m.state.Term, m.abandonedTerm)
+		}
 	}
 	m.send(message)
 }

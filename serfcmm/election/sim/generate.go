@@ -47,7 +47,9 @@ func Generate(seed uint64) Plan {
 	g.air()
 	heal := g.leases(5, 20)
 	for range 1 + g.IntN(g.theme.faults) {
-		g.plan.Faults = append(g.plan.Faults, g.fault(heal))
+		f := g.fault(heal)
+		g.plan.Faults = append(g.plan.Faults, f)
+		g.operator(f, heal)
 	}
 	g.plan.Heal = heal
 	if g.chance(250) {
@@ -185,6 +187,20 @@ func (g *generator) fault(end time.Duration) Fault {
 	f.For = min(f.For, end-f.At)
 
 	return f
+}
+
+// operator adds what a person may say after a crash, where that does no harm.
+func (g *generator) operator(f Fault, end time.Duration) {
+	word := Fault{Kind: KindFence, At: f.At + f.For/2, Node: 0, Other: NodeNone}
+	if f.Disk == DiskLost {
+		word.Kind, word.At = KindReset, f.At+f.For+g.leases(0, 0.5)
+	} else if g.plan.Nodes != 2 {
+		return
+	}
+	if f.Kind == KindCrash && word.At < end && g.chance(400) {
+		word.Node = g.IntN(g.plan.Nodes)
+		g.plan.Faults = append(g.plan.Faults, word)
+	}
 }
 
 // target prefers those in a role: they are where faults hurt.

@@ -134,7 +134,7 @@ func (w *world) start(n *node) {
 	n.told = n.told || n.record.Term != 0 // it died before it could act on its election
 	start := election.Start{
 		Config: n.config, Lease: n.record, Acted: n.acted && n.record.Term != 0, Serving: n.told, Standing: n.standing,
-		Left: n.left, Now: now, FirstRound: election.Round(now),
+		Left: n.left, Now: now, FirstRound: election.Round(now), FirstSerial: uint64(w.t) + 1,
 	}
 	if n.disk != nil {
 		state := *n.disk

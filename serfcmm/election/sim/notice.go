@@ -6,15 +6,17 @@ import "github.com/cssc-ha/cssc/serfcmm/election"
 // node has heard (heard, reported) and whether it may have forgotten a vote (forgot), which
 // the invariants need.
 
-// heard is what the last message of another node said.
+// heard is what the newest message of another node said; the last one came at the reading at.
 type heard struct {
 	standing election.Standing
 	hash     string
-	at       int64
+	serial   uint64
+	at       election.Instant
 }
 
 func (w *world) noteStart(n *node, start election.Start) {
 	n.reported, n.releaseHeard, n.born = 0, 0, start.Now
+	n.heard = [MaxNodes]heard{}
 	if n.disk == nil {
 		n.forgot, n.blank = true, w.t
 		w.truth.votes[n.index] = vote{}
@@ -40,7 +42,11 @@ func (w *world) noteReceived(n *node, l *letter) {
 	if n.left {
 		return
 	}
-	n.heard[l.from] = heard{m.Standing, m.Hash, w.t}
+	now := n.clock.read(w.t)
+	if h := &n.heard[l.from]; m.Serial > h.serial || now.Sub(h.at) > w.plan.Lease {
+		h.standing, h.hash, h.serial = m.Standing, m.Hash, m.Serial
+	}
+	n.heard[l.from].at = now
 	if l.sent < w.nodes[l.from].lives {
 		w.rare.met(RareReplayOtherLife)
 	}

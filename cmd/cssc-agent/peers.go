@@ -60,16 +60,17 @@ func (p peers) Reconfigure(c config.Config) error {
 	return p.Node.Reconfigure(ctx, tableOf(c))
 }
 
-// Keys carries out a verb and shows the keys as they are afterwards.
+// Keys carries out a verb and shows the keys as they are afterwards. A list is shown although
+// nodes do not answer: it says which.
 func (p peers) Keys(ctx context.Context, request levels.KeyRequest) ([]levels.KeyView, error) {
-	report, err := p.Node.Keys(ctx, request.Verb.String(), request.Key)
-	if err != nil {
-		return nil, refusal(report, err)
-	}
 	if request.Verb != levels.KeysList {
-		if report, err = p.Node.Keys(ctx, serfcmm.KeysList, ""); err != nil {
+		if report, err := p.Node.Keys(ctx, request.Verb.String(), request.Key); err != nil {
 			return nil, refusal(report, err)
 		}
+	}
+	report, err := p.Node.Keys(ctx, serfcmm.KeysList, "")
+	if err != nil && !errors.Is(err, serfcmm.ErrIncomplete) {
+		return nil, refusal(report, err)
 	}
 
 	return keyViews(report), nil

@@ -39,7 +39,7 @@ func newRound(tb testing.TB, voters int) *round {
 			Self: node.ID, Nodes: table, Hash: "h", Lease: 2 * time.Second, DriftPermille: 10, FormationTimeout: time.Minute,
 		}.DefaultTimes()
 		r.machines[node.ID] = election.New(election.Start{
-			Config: config, State: &election.State{}, Standing: election.Standing{Qualified: true, Up: true}, Now: r.now, FirstRound: 1,
+			Config: config, Standing: election.Standing{Qualified: true, Up: true}, Now: r.now, FirstRound: 1,
 		})
 	}
 	for range 1000 {

@@ -22,7 +22,7 @@ func TestFlappingIsHeldUntilTheWindowIsOver(t *testing.T) {
 		}.DefaultTimes()
 		now := 1000 * second
 		machine := election.New(election.Start{
-			Config: config, State: &election.State{}, Standing: election.Standing{Qualified: true, Up: true}, Now: now,
+			Config: config, State: &election.State{Voters: []election.NodeID{"n1", "n2", "n3"}}, Standing: election.Standing{Qualified: true, Up: true}, Now: now,
 		})
 		notes := ""
 		step := func(event election.Event) (kinds string) {

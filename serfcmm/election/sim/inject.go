@@ -165,6 +165,9 @@ func (w *world) resume(n *node) {
 		w.perform(n, &h.result, h.at, len(h.result.Actions))
 		n.question = nil
 	}
+	if n.told && !n.serving && n.leading && !n.lost && n.machine != nil && n.machine.MayAct(n.clock.read(w.t)) {
+		n.serving = true // the levels start again what a guard has killed that did not know of the last renewal
+	}
 	w.drain(n)
 	inbox := n.inbox
 	n.inbox = nil

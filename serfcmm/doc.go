@@ -48,7 +48,7 @@
 // # Concurrency
 //
 // Run owns the life of a Node; every other method may be called from any goroutine, and
-// only Join, Leave, Reconfigure, Request and Keys wait. Channels are never closed.
+// only Join, Leave, Request and Keys wait. Channels are never closed.
 //
 // # Errors
 //

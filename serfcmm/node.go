@@ -49,9 +49,10 @@ type Node struct {
 	requests chan *Request
 	// outgoing is bounded too; when it is full the newest do not leave.
 	outgoing chan election.Message
-	// changed and cardChanged have capacity 1: look again.
-	changed     chan struct{}
-	cardChanged chan struct{}
+	// changed, cardChanged and tableChanged have capacity 1: look again.
+	changed      chan struct{}
+	cardChanged  chan struct{}
+	tableChanged chan struct{}
 	// commands is unbuffered: a command is either carried out or given up by its sender.
 	commands chan nodeCommand
 }
@@ -61,13 +62,11 @@ type nodeVerb uint8
 const (
 	nodeJoin nodeVerb = iota
 	nodeLeave
-	nodeTable
 )
 
 type nodeCommand struct {
-	verb  nodeVerb
-	peers []Peer
-	done  chan struct{} // closed by Run when the command is carried out
+	verb nodeVerb
+	done chan struct{} // closed by Run when the command is carried out
 }
 
 // OriginOf is the identity of a machine for its messages: a digest of its machine-id.
@@ -93,12 +92,13 @@ func New(options Options) (*Node, error) {
 		options:  options,
 		received: make(chan election.Message, messageQueue), outgoing: make(chan election.Message, messageQueue),
 		events: make(chan Event, requestQueue), requests: make(chan *Request, requestQueue),
-		changed: make(chan struct{}, 1), cardChanged: make(chan struct{}, 1), commands: make(chan nodeCommand),
+		changed: make(chan struct{}, 1), cardChanged: make(chan struct{}, 1), tableChanged: make(chan struct{}, 1),
+		commands: make(chan nodeCommand),
 	}
 	n.problems = newProblems(n.tell)
 	n.log = &serfLog{to: options.Log, undecryptable: n.strangeKey}
 	n.card.Store(&levels.Card{Node: options.Self})
-	n.table.Store(&table{peers: slices.Clone(options.Peers)})
+	n.table.Store(quickTable(slices.Clone(options.Peers), nil))
 
 	return n, nil
 }
@@ -109,8 +109,8 @@ func New(options Options) (*Node, error) {
 // node fail, as with a crash. It always returns nil.
 func (n *Node) Run(ctx context.Context) error {
 	n.last = n.recall()
-	n.table.Store(&table{peers: n.options.Peers, known: n.last})
-	n.look(ctx, n.options.Peers)
+	n.table.CompareAndSwap(n.table.Load(), quickTable(n.table.Load().peers, n.last))
+	n.look(ctx)
 	home := true
 	for ctx.Err() == nil {
 		if home && len(n.table.Load().peers) > 1 {
@@ -129,23 +129,11 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) wait(ctx context.Context, home bool) bool {
 	select {
 	case command := <-n.commands:
-		home = n.carryOut(ctx, command, home)
+		home = command.verb == nodeJoin
 		close(command.done)
+	case <-n.tableChanged:
+		n.look(ctx)
 	case <-ctx.Done():
-	}
-
-	return home
-}
-
-func (n *Node) carryOut(ctx context.Context, command nodeCommand, home bool) bool {
-	switch command.verb {
-	case nodeJoin:
-		return true
-	case nodeLeave:
-		return false
-	case nodeTable:
-		n.look(ctx, command.peers)
-		n.tell()
 	}
 
 	return home
@@ -193,14 +181,17 @@ func (n *Node) pause(ctx context.Context) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		n.look(ctx, n.table.Load().peers)
+		n.look(ctx)
+
+		return true
+	case <-n.tableChanged:
+		n.look(ctx)
 
 		return true
 	case command := <-n.commands:
-		home := n.carryOut(ctx, command, true)
 		close(command.done)
 
-		return home
+		return command.verb == nodeJoin
 	case <-ctx.Done():
 		return true
 	}
@@ -217,14 +208,16 @@ func (n *Node) serve(ctx context.Context, s *session) (home bool, left chan stru
 		case <-upkeep.C:
 			n.problems.prune()
 			if time.Since(looked) >= resolveEvery {
-				n.look(ctx, n.table.Load().peers)
+				n.look(ctx)
 				looked = time.Now()
 			}
 		case command := <-n.commands:
-			if !n.carryOut(ctx, command, true) {
+			if command.verb == nodeLeave {
 				return false, command.done
 			}
 			close(command.done)
+		case <-n.tableChanged:
+			n.look(ctx)
 			s.poke()
 		case <-ctx.Done():
 			return true, nil
@@ -238,10 +231,17 @@ func (n *Node) serve(ctx context.Context, s *session) (home bool, left chan stru
 
 // look publishes the table with the addresses that can be found; those known so far hold
 // where nothing better is known.
-func (n *Node) look(ctx context.Context, peers []Peer) {
-	next, problems := newTable(ctx, peers, n.options.Resolve, n.table.Load().known)
-	n.table.Store(next)
-	n.problems.stand("addresses", strings.Join(problems, "; "))
+func (n *Node) look(ctx context.Context) {
+	for {
+		before := n.table.Load()
+		next, problems := newTable(ctx, before.peers, n.options.Resolve, before.known)
+		if !n.table.CompareAndSwap(before, next) {
+			continue // Reconfigure was faster
+		}
+		n.problems.stand("addresses", strings.Join(problems, "; "))
+
+		return
+	}
 }
 
 // tell says that there is something new to see.
@@ -275,14 +275,21 @@ func (n *Node) Join(ctx context.Context) error { return n.command(ctx, nodeComma
 // received until Join. It takes a second or two. After the cause of ctx it may go on.
 func (n *Node) Leave(ctx context.Context) error { return n.command(ctx, nodeCommand{verb: nodeLeave}) }
 
-// Reconfigure replaces the node table. It returns ErrNodeTable or ErrNoKey and has changed
-// nothing then, or the cause of ctx. A node that is taken out is not believed from then on.
-func (n *Node) Reconfigure(ctx context.Context, peers []Peer) error {
+// Reconfigure replaces the node table, at once and without waiting for anything: a node that
+// is taken out is not believed from now on, and host names that are new are looked up in the
+// background. It returns ErrNodeTable or ErrNoKey, and has changed nothing then.
+func (n *Node) Reconfigure(peers []Peer) error {
 	if err := n.options.validateTable(peers); err != nil {
 		return err
 	}
+	n.table.Store(quickTable(slices.Clone(peers), n.table.Load().known))
+	select {
+	case n.tableChanged <- struct{}{}:
+	default:
+	}
+	n.tell()
 
-	return n.command(ctx, nodeCommand{verb: nodeTable, peers: slices.Clone(peers)})
+	return nil
 }
 
 // Received yields messages for this node from listed ones, checked for everything that can

@@ -226,20 +226,20 @@ func TestTheTableChangesAtRunTime(t *testing.T) {
 		c.formed(10*time.Second, "n1", "n2", "n3")
 		c.wantProblem("n1", "n4")
 		for _, name := range []string{"n1", "n2", "n3"} {
-			c.must(c.members[name].Reconfigure(t.Context(), all))
+			c.must(c.members[name].Reconfigure(all))
 		}
 		c.formed(30*time.Second, "n1", "n2", "n3", "n4")
 		if !c.reaches("n4", "n1") {
 			t.Error("n4 does not reach n1")
 		}
-		c.must(c.members["n1"].Reconfigure(t.Context(), all[:3]))
+		c.must(c.members["n1"].Reconfigure(all[:3]))
 		if c.reaches("n4", "n1") || alive(c.members["n1"].Node) != "n1 n2 n3" {
 			t.Errorf("n4 is out of the table and still there: %s", alive(c.members["n1"].Node))
 		}
-		if err := c.members["n2"].Reconfigure(t.Context(), all[2:]); err == nil {
+		if err := c.members["n2"].Reconfigure(all[2:]); err == nil {
 			t.Error("a table without n2 is taken by n2")
 		}
-		c.must(c.members["n2"].Reconfigure(t.Context(), all[1:2]))
+		c.must(c.members["n2"].Reconfigure(all[1:2]))
 		c.eventually(time.Second, "n2 alone", func() bool { return alive(c.members["n2"].Node) == "n2" && !c.reaches("n1", "n2") })
 	})
 }

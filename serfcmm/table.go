@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cssc-ha/cssc/levels"
@@ -21,7 +22,7 @@ type table struct {
 	texts map[levels.NodeID]string
 }
 
-const resolveTimeout = 5 * time.Second
+const resolveTimeout = 3 * time.Second
 
 // resolver makes host names into addresses.
 type resolver func(ctx context.Context, host string) ([]netip.Addr, error)
@@ -33,29 +34,65 @@ func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
 // newTable keeps of the old addresses what a lookup does not replace: a name server that is
 // away must not take a cluster apart.
 func newTable(ctx context.Context, peers []Peer, resolve resolver, last map[levels.NodeID]netip.AddrPort) (*table, []string) {
+	type found struct {
+		address netip.AddrPort
+		err     error
+	}
+	all := make([]found, len(peers))
+	var lookups sync.WaitGroup
+	for i, peer := range peers {
+		lookups.Go(func() { all[i].address, all[i].err = lookUp(ctx, peer, resolve, last[peer.Name]) })
+	}
+	lookups.Wait()
 	t := &table{peers: peers, known: map[levels.NodeID]netip.AddrPort{}, texts: map[levels.NodeID]string{}}
 	var problems []string
-	for _, peer := range peers {
-		address, err := lookUp(ctx, peer, resolve, last[peer.Name])
-		if err != nil {
-			problems = append(problems, err.Error())
+	for i, peer := range peers {
+		if all[i].err != nil {
+			problems = append(problems, all[i].err.Error())
 		}
-		if address.IsValid() {
-			t.known[peer.Name], t.texts[peer.Name] = address, address.String()
-		}
+		t.put(peer.Name, all[i].address)
 	}
 
 	return t, problems
 }
 
+// quickTable looks nothing up: it has the addresses that are numbers, and those that were
+// known before.
+func quickTable(peers []Peer, last map[levels.NodeID]netip.AddrPort) *table {
+	t := &table{peers: peers, known: map[levels.NodeID]netip.AddrPort{}, texts: map[levels.NodeID]string{}}
+	for _, peer := range peers {
+		if address, ok := literal(peer.Address); ok {
+			t.put(peer.Name, address)
+		} else {
+			t.put(peer.Name, last[peer.Name])
+		}
+	}
+
+	return t
+}
+
+func (t *table) put(name levels.NodeID, address netip.AddrPort) {
+	if address.IsValid() {
+		t.known[name], t.texts[name] = address, address.String()
+	}
+}
+
+// literal reads an address that needs no name service.
+func literal(text string) (netip.AddrPort, bool) {
+	host, port, err := splitAddress(text)
+	ip, noIP := netip.ParseAddr(host)
+
+	return netip.AddrPortFrom(ip, port), err == nil && noIP == nil
+}
+
 // lookUp returns the last address together with the error when the name is not known now.
 func lookUp(ctx context.Context, peer Peer, resolve resolver, last netip.AddrPort) (netip.AddrPort, error) {
+	if address, ok := literal(peer.Address); ok {
+		return address, nil
+	}
 	host, port, err := splitAddress(peer.Address)
 	if err != nil {
 		return netip.AddrPort{}, err
-	}
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return netip.AddrPortFrom(ip, port), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/cssc-ha/cssc/agent"
 	"github.com/cssc-ha/cssc/agent/config"
@@ -16,9 +15,6 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/serfcmm"
 )
-
-// A wait: tableTimeout bounds that for a new node table to be in force.
-const tableTimeout = time.Second
 
 // peers are the other nodes, in the agent's terms.
 type peers struct{ *serfcmm.Node }
@@ -53,12 +49,7 @@ func tableOf(c config.Config) []serfcmm.Peer {
 }
 
 // Reconfigure puts another node table into force.
-func (p peers) Reconfigure(c config.Config) error {
-	ctx, cancel := context.WithTimeout(context.Background(), tableTimeout)
-	defer cancel()
-
-	return p.Node.Reconfigure(ctx, tableOf(c))
-}
+func (p peers) Reconfigure(c config.Config) error { return p.Node.Reconfigure(tableOf(c)) }
 
 // Keys carries out a verb and shows the keys as they are afterwards. A list is shown although
 // nodes do not answer: it says which.

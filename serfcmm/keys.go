@@ -54,7 +54,7 @@ const (
 	keyAttempts = 3
 	// One step of a verb together with its repetitions takes no longer than keyTimeout.
 	keyTimeout     = 10 * time.Second
-	longestProblem = 60
+	longestProblem = 120
 )
 
 // ErrIncomplete says that not every listed node has confirmed; the report says who has not.

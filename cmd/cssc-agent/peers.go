@@ -55,35 +55,21 @@ func (p peers) Reconfigure(c config.Config) error { return p.Node.Reconfigure(ta
 // nodes do not answer: it says which.
 func (p peers) Keys(ctx context.Context, request levels.KeyRequest) ([]levels.KeyView, error) {
 	if request.Verb != levels.KeysList {
-		if report, err := p.Node.Keys(ctx, request.Verb.String(), request.Key); err != nil {
-			return nil, refusal(report, err)
+		if _, err := p.Node.Keys(ctx, request.Verb.String(), request.Key); err != nil {
+			return nil, refusal(err)
 		}
 	}
 	report, err := p.Node.Keys(ctx, serfcmm.KeysList, "")
 	if err != nil && !errors.Is(err, serfcmm.ErrIncomplete) {
-		return nil, refusal(report, err)
+		return nil, refusal(err)
 	}
 
 	return keyViews(report), nil
 }
 
-// refusal names the nodes that did not confirm.
-func refusal(report serfcmm.KeyReport, err error) error {
-	var missing []string
-	for _, holder := range report.Nodes {
-		switch {
-		case !holder.Answered:
-			missing = append(missing, string(holder.Node)+": no answer")
-		case holder.Problem != "":
-			missing = append(missing, string(holder.Node)+": "+holder.Problem)
-		}
-	}
-	if errors.Is(err, serfcmm.ErrIncomplete) && len(missing) > 0 {
-		err = fmt.Errorf("%w: %s", err, strings.Join(missing, "; "))
-	}
-
-	return fmt.Errorf("%w: %s", levels.ErrRefused, err.Error())
-}
+// refusal puts what Serf's side says, which names the nodes that have not confirmed, into the
+// words of the bus.
+func refusal(err error) error { return fmt.Errorf("%w: %s", levels.ErrRefused, err.Error()) }
 
 // keyViews turns "which node has which keys" round.
 func keyViews(report serfcmm.KeyReport) []levels.KeyView {

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
-	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/serfcmm"
 )
 
@@ -26,14 +24,5 @@ func TestKeysAreToldByKey(t *testing.T) {
 	want := "[{Key:new Primary:true Nodes:[n1 n2] Missing:[n3 n4]} {Key:old Primary:true Nodes:[n1 n2 n4] Missing:[n3]}]"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
-
-// Goal: a refused change of the keys names the nodes that have not confirmed, and why.
-func TestRefusedKeysNameTheNodes(t *testing.T) {
-	err := refusal(halfRotated(), fmt.Errorf("keys install: %w", serfcmm.ErrIncomplete))
-	want := "refused: keys install: not every node of the node table has confirmed: n3: no answer; n4: has no room"
-	if !errors.Is(err, levels.ErrRefused) || err.Error() != want {
-		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }

@@ -61,7 +61,7 @@ func (l *loop) beginElection(ctx context.Context, c config.Config) error {
 		Standing: l.presentStanding(),
 	}
 	if held := l.heldLease(ctx, c); held.Term != 0 && !l.left {
-		start.Lease = held
+		start.Lease, start.Vice = held, election.NodeID(l.view.Vice)
 		run := l.view.Run
 		start.Acted = own && run != nil && run.Sequence == levels.Demote
 	}

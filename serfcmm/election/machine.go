@@ -13,8 +13,9 @@ type Start struct {
 	// Lease is the mastership that this process held before it was restarted in the same
 	// boot; zero when it held none. A lease that is over by Now is lost at the first step.
 	Lease Lease
-	// Acted: the demote of that mastership had begun already.
+	// Acted: the demote of that mastership had begun already. Vice is the one that it named.
 	Acted bool
+	Vice  NodeID
 	// Serving: something of that mastership, or of an older one, may still run.
 	Serving  bool
 	Standing Standing

@@ -9,7 +9,7 @@ import (
 type master struct {
 	lease   Lease
 	since   Instant // when it was elected
-	first   bool    // nobody else was the master before
+	first   bool    // nobody else was the master before, or it is resumed
 	rounds  []roundSent
 	answers map[NodeID]answered
 	renewAt Instant
@@ -70,6 +70,7 @@ func (m *Machine) resume(start Start) {
 		m.phase, m.acted = PhaseCeasing, true
 	}
 	m.answers = map[NodeID]answered{}
+	m.since, m.first, m.vice = m.now, true, start.Vice
 	m.renewAt, m.slowAt = m.now, m.now
 	m.known, m.masterID = true, m.config.Self
 	m.state.MasterTerm, m.state.Master = max(m.state.MasterTerm, m.lease.Term), m.config.Self
@@ -185,8 +186,13 @@ func (m *Machine) renew(lease time.Duration) {
 	if len(m.rounds) > keptRounds {
 		m.rounds = m.rounds[1:]
 	}
+	released := Term(0)
+	if m.graceRound == 0 && lease == m.config.Lease && !m.endless() {
+		released = m.lease.Term
+		m.lease.Until = min(m.lease.Until, round.until)
+	}
 	message := Message{
-		Kind: KindRenew, Term: m.lease.Term, Round: round.round, Lease: lease, Vice: m.vice, Progress: m.progress,
+		Released: released, Kind: KindRenew, Term: m.lease.Term, Round: round.round, Lease: lease, Vice: m.vice, Progress: m.progress,
 	}
 	for _, change := range m.changes {
 		message.Changes = append(message.Changes, m.now.Sub(change))
@@ -275,19 +281,44 @@ func (m *Machine) majorityOf(value func(answered) Instant) Instant {
 	return values[len(values)-m.majority()]
 }
 
-// pickVice is the first node of the table that could take over at once.
+// pickVice is the first node of the table that could take over at once. For a lease after
+// all nodes have come up, or this agent has, it waits for those before in the table: they
+// are about to be heard, and would replace at once whoever is named now.
 func (m *Machine) pickVice() NodeID {
+	settling := m.first && m.now < m.since.Add(m.config.Lease)
 	for _, node := range m.config.Nodes {
-		p := m.peers[node.ID]
-		if p == nil || !node.Eligible || !m.alive(node.ID, 3*m.config.Lease) {
+		if m.peers[node.ID] == nil || !node.Eligible {
 			continue
 		}
-		if !p.unproven && p.hash == m.config.Hash && p.standing.Qualified && p.standing.Up {
+		if m.fit(node.ID) {
 			return node.ID
 		}
-		if m.first && m.now < m.since.Add(m.config.Lease) {
-			return "" // it is about to come up, and would replace whoever is named now
+		if alive := m.alive(node.ID, 3*m.config.Lease); settling && (alive || m.unheard(node.ID) && m.vice != "") {
+			return m.kept()
 		}
+	}
+
+	return ""
+}
+
+// fit says that the node could take over at once.
+func (m *Machine) fit(id NodeID) bool {
+	p := m.peers[id]
+
+	return p != nil && m.alive(id, 3*m.config.Lease) && !p.unproven && p.hash == m.config.Hash && p.standing.Qualified && p.standing.Up
+}
+
+// unheard says that nothing is known of the node, because this agent has just started.
+func (m *Machine) unheard(id NodeID) bool {
+	p := m.peers[id]
+
+	return p != nil && p.heard == 0
+}
+
+// kept is the vice of before, unless it is known that it cannot be.
+func (m *Machine) kept() NodeID {
+	if m.fit(m.vice) || m.unheard(m.vice) {
+		return m.vice
 	}
 
 	return ""
@@ -378,6 +409,6 @@ func (m *Machine) planRestart() {
 	m.graceUntil = m.now.Add(m.config.Lease)
 	m.renew(m.config.RestartGrace)
 	m.graceRound = m.rounds[len(m.rounds)-1].round
-	m.give(m.config.Self, m.lease.Term, m.config.RestartGrace)
+	m.give(m.config.Self, m.lease.Term, m.config.RestartGrace, false)
 	m.extend()
 }

@@ -99,7 +99,9 @@ type Message struct {
 
 	// Lease is the L that a vote or renewal asks a promise for.
 	Lease time.Duration
-	// Released, in a vote, is the term that its master has released to the candidate.
+	// Released, in a vote, is the term that its master has released to the candidate. In a
+	// renewal it is the renewal's own term, or 0: the master does not rely on a longer promise
+	// that it got in this term, for a planned restart, and gives the rest of it back.
 	Released Term
 	// Target, in a release, is who should take over; may be empty.
 	Target NodeID

@@ -42,14 +42,14 @@ func (m *Machine) bound(to NodeID) time.Duration {
 }
 
 // give makes a promise; the caller has made sure that none to another is running. A longer
-// one to the same node stays in force.
-func (m *Machine) give(to NodeID, term Term, lease time.Duration) {
+// one to the same node stays in force, unless that node gives the rest of it back.
+func (m *Machine) give(to NodeID, term Term, lease time.Duration, exact bool) {
 	if m.promise.to == to {
 		term = max(term, m.promise.term) // a late renewal of an older term must not make it void with that
 	}
 	length := m.config.promise(lease)
 	until := m.now.Add(length)
-	if m.promise.to == to && m.promise.until > until {
+	if m.promise.to == to && m.promise.until > until && !exact {
 		until = m.promise.until
 		length = Endless
 		if until != Forever {
@@ -130,7 +130,7 @@ func (m *Machine) voteAsked(message Message) {
 		m.abandon("voted for " + string(message.From))
 		m.state.Term, m.state.Vote = message.Term, message.From
 		m.dirty = true
-		m.give(message.From, message.Term, message.Lease)
+		m.give(message.From, message.Term, message.Lease, false)
 		m.favoured, m.favouredUntil = "", 0
 		if message.Released != 0 && message.Released == m.state.MasterTerm {
 			m.released = message.Released
@@ -168,22 +168,25 @@ func (m *Machine) renewAsked(message Message) {
 		m.lose("term " + termText(message.Term) + " of " + string(message.From) + " has begun")
 	}
 	m.abandon("a master is there: " + string(message.From))
+	// The first renewal that is heard may be one that was overtaken by the question for a
+	// longer promise; those after it are in order.
+	exact := message.Released == message.Term && m.lastRound != 0
 	m.follow(message)
 	refusal, left := RefusalNone, time.Duration(0)
 	if m.self().Vote {
-		refusal, left = m.promiseTo(message)
+		refusal, left = m.promiseTo(message, exact)
 	}
 	m.answer(message, KindPromise, refusal, left)
 }
 
-func (m *Machine) promiseTo(message Message) (Refusal, time.Duration) {
+func (m *Machine) promiseTo(message Message, exact bool) (Refusal, time.Duration) {
 	if !m.proven {
 		return RefusalUnproven, Endless
 	}
 	if left := m.bound(message.From); left > 0 {
 		return RefusalPromised, left
 	}
-	m.give(message.From, message.Term, message.Lease)
+	m.give(message.From, message.Term, message.Lease, exact)
 
 	return RefusalNone, 0
 }

@@ -258,8 +258,10 @@ func (e *electorate) otherHosts(self int) []string {
 // an hour; who may act is counted after every step, and three leases after each fault was
 // mended there is a master.
 func TestOneMasterOverRealSerf(t *testing.T) {
+	t.Parallel()
 	for size, length := range map[int]time.Duration{3: time.Hour, 5: 20 * time.Minute, 7: 10 * time.Minute} {
 		t.Run(fmt.Sprintf("%d nodes", size), func(t *testing.T) {
+			t.Parallel()
 			bubble(t, size, func(t *testing.T, c *cluster) {
 				t.Helper()
 				e := &electorate{

@@ -43,6 +43,7 @@ func (c *cluster) rotated(report serfcmm.KeyReport, err error) {
 // nobody is lost meanwhile. Method: three rotations of five nodes with 10 % of loss, each
 // node restarted afterwards.
 func TestKeysRotate(t *testing.T) {
+	t.Parallel()
 	bubble(t, 5, func(t *testing.T, c *cluster) {
 		t.Helper()
 		c.startAll()
@@ -69,6 +70,7 @@ func TestKeysRotate(t *testing.T) {
 // everywhere, the report and Problems say who is missing, and the next rotation cleans up.
 // Method: rotate while n3 is down, and while 2|3 are parted; then bring all back and repeat.
 func TestRotationWaitsForEverybody(t *testing.T) {
+	t.Parallel()
 	bubble(t, 5, func(t *testing.T, c *cluster) {
 		t.Helper()
 		c.startAll()
@@ -106,6 +108,7 @@ func TestRotationWaitsForEverybody(t *testing.T) {
 // Goal: the single steps refuse what would cut nodes off. Method: use of a key that nobody
 // has, removal of the one in use, a key that is none, then install, use and remove in order.
 func TestKeyStepsAreChecked(t *testing.T) {
+	t.Parallel()
 	bubble(t, 3, func(t *testing.T, c *cluster) {
 		t.Helper()
 		c.startAll()
@@ -142,6 +145,7 @@ func TestKeyStepsAreChecked(t *testing.T) {
 
 // Goal: an unlisted holder of the key does not change keyrings. Method: it rotates.
 func TestStrangersDoNotRotate(t *testing.T) {
+	t.Parallel()
 	bubble(t, 3, func(t *testing.T, c *cluster) {
 		t.Helper()
 		c.startAll()

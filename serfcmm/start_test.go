@@ -61,6 +61,7 @@ func TestImpossibleOptionsAreRefused(t *testing.T) {
 // node is useful from then on. Method: an address that another process has, a keyring that
 // others may read; each is put right after a minute.
 func TestANodeWaitsForItsNetwork(t *testing.T) {
+	t.Parallel()
 	bubble(t, 2, func(t *testing.T, c *cluster) {
 		t.Helper()
 		taken, err := c.network.Listen(t.Context(), netip.MustParseAddrPort(host(0)+":7946"))
@@ -88,6 +89,7 @@ func TestANodeWaitsForItsNetwork(t *testing.T) {
 // Goal: a cluster without encryption works when it is told to, and does not mix with one
 // that encrypts. Method: three insecure nodes, and a fourth with a key.
 func TestInsecureClustersWorkWhenTold(t *testing.T) {
+	t.Parallel()
 	bubble(t, 4, func(t *testing.T, c *cluster) {
 		t.Helper()
 		for _, name := range c.names()[:3] {
@@ -111,6 +113,7 @@ func TestInsecureClustersWorkWhenTold(t *testing.T) {
 // Goal: host names are looked up, a name service that is away takes nothing apart, and the
 // last known addresses carry a restart. Method: names that resolve, then do not, then differ.
 func TestHostNamesAreLookedUp(t *testing.T) {
+	t.Parallel()
 	bubble(t, 3, func(t *testing.T, c *cluster) {
 		t.Helper()
 		known := map[string]string{"one.example": host(0), "two.example": host(1), "three.example": host(2)}

@@ -288,8 +288,8 @@ func (n *Node) keep(ctx context.Context, s *session) {
 }
 
 func (n *Node) obey(s *session, data []byte) keyReply {
-	var order keyOrder
-	if err := json.Unmarshal(data, &order); err != nil {
+	order, err := readOrder(data)
+	if err != nil {
 		return keyReply{Problem: "cannot read the order"}
 	}
 	if s.ring == nil {
@@ -311,6 +311,13 @@ func (n *Node) obey(s *session, data []byte) keyReply {
 	}
 
 	return reply
+}
+
+func readOrder(data []byte) (keyOrder, error) {
+	var order keyOrder
+	err := json.Unmarshal(data, &order)
+
+	return order, err
 }
 
 // changed is the keyring after an order, or why it cannot be obeyed. Obeying twice changes

@@ -12,7 +12,7 @@ const (
 	// last seen.
 	passingFor = time.Minute
 	// The limit of what strangers can make us remember.
-	maxProblems = 64
+	maxProblems = 24
 )
 
 // problems are what an operator should know, until it is over. Safe for concurrent use.
@@ -47,7 +47,7 @@ func (p *problems) set(key string, next problem) {
 	switch {
 	case next.text == "":
 		delete(p.all, key)
-	case known || len(p.all) < maxProblems:
+	case known || next.until.IsZero() || len(p.all) < maxProblems:
 		p.all[key] = next
 	default:
 		before = next // no room: say nothing

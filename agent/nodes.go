@@ -63,9 +63,11 @@ func (k *acquaintance) describe(node *levels.NodeView) {
 		if !peer.Alive {
 			continue
 		}
-		node.Alive, node.ConfigHash = true, peer.Hash
-		if card.Node == "" { // a standing is less: no node stands during its shutdown
-			node.Qualified = peer.Standing.Qualified
+		node.Alive = true
+		// Beside a card a message says less: a standing is none during a shutdown, and a
+		// follower's last one may be old.
+		if card.Node == "" {
+			node.Qualified, node.ConfigHash = peer.Standing.Qualified, peer.Hash
 		}
 	}
 	k.place(node)

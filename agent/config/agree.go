@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/cssc-ha/cssc/levels"
@@ -20,7 +21,11 @@ const markSize = 2
 type setting struct {
 	name  string
 	value string
+	// follows: it is derived from the lease where nobody sets it.
+	follows bool
 }
+
+const leaseKey = "mastership.lease"
 
 // settings lists what must be the same on every node before one of them may take a role.
 // The order of the nodes is among it: it ranks the candidates. A setting that is added
@@ -28,27 +33,29 @@ type setting struct {
 func settings(c *Config) []setting {
 	m := c.Mastership
 	list := []setting{
-		{"cluster.name", c.Levels.Cluster},
-		{"cluster.gate_vice", fmt.Sprint(c.Levels.GateVice)},
-		{"node.name", ofNodes(c, func(n Node) any { return n.Name })},
-		{"node.address", ofNodes(c, func(n Node) any { return n.Address })},
-		{"node.eligible", ofNodes(c, func(n Node) any { return n.Eligible })},
-		{"node.vote", ofNodes(c, func(n Node) any { return n.Vote })},
-		{"mastership.lease", m.Lease.String()},
-		{"mastership.clock_error_permille", fmt.Sprint(m.ClockErrorPermille)},
-		{"mastership.restart_grace", m.RestartGrace.String()},
-		{"mastership.formation_timeout", m.FormationTimeout.String()},
-		{"mastership.two_node", m.TwoNode},
-		{"mastership.self_fence", m.SelfFence},
-		{"mastership.renew_every", m.RenewEvery.String()},
-		{"mastership.cease_after", m.CeaseAfter.String()},
-		{"mastership.kill_margin", m.KillMargin.String()},
-		{"mastership.stagger", m.Stagger.String()},
-		{"mastership.flap_limit", fmt.Sprint(m.FlapLimit)},
-		{"mastership.flap_window", m.FlapWindow.String()},
+		{name: "cluster.name", value: c.Levels.Cluster},
+		{name: "cluster.gate_vice", value: fmt.Sprint(c.Levels.GateVice)},
+		{name: "node.name", value: ofNodes(c, func(n Node) any { return n.Name })},
+		{name: "node.address", value: ofNodes(c, func(n Node) any { return n.Address })},
+		{name: "node.eligible", value: ofNodes(c, func(n Node) any { return n.Eligible })},
+		{name: "node.vote", value: ofNodes(c, func(n Node) any { return n.Vote })},
+		{name: leaseKey, value: m.Lease.String()},
+		{name: "mastership.clock_error_permille", value: fmt.Sprint(m.ClockErrorPermille)},
+		{name: "mastership.restart_grace", value: m.RestartGrace.String()},
+		{name: "mastership.formation_timeout", value: m.FormationTimeout.String()},
+		{name: "mastership.two_node", value: m.TwoNode},
+		{name: "mastership.self_fence", value: m.SelfFence},
+		{name: "mastership.renew_every", value: m.RenewEvery.String(), follows: true},
+		{name: "mastership.cease_after", value: m.CeaseAfter.String(), follows: true},
+		{name: "mastership.kill_margin", value: m.KillMargin.String(), follows: true},
+		{name: "mastership.stagger", value: m.Stagger.String(), follows: true},
+		{name: "mastership.flap_limit", value: fmt.Sprint(m.FlapLimit)},
+		{name: "mastership.flap_window", value: m.FlapWindow.String()},
 	}
 	for _, sequence := range levels.Sequences() {
-		list = append(list, setting{"sequence." + sequence.String() + ".levels", fmt.Sprint(c.Levels.Sequences[sequence].Ladder.Top)})
+		list = append(list, setting{
+			name: "sequence." + sequence.String() + ".levels", value: fmt.Sprint(c.Levels.Sequences[sequence].Ladder.Top),
+		})
 	}
 
 	return list
@@ -79,8 +86,9 @@ func agreed(c *Config) (hash, fingerprint string) {
 }
 
 // Differences names the settings in which the nodes with these two fingerprints differ,
-// like "mastership.lease", in the order of cssc.toml(5). Neither needs to be this node's,
-// or a fingerprint at all: what cannot be compared is "the version of cssc".
+// like "mastership.lease", in the order of cssc.toml(5). What follows from the lease is not
+// named beside it. Neither needs to be this node's, or a fingerprint at all: what cannot be
+// compared is "the version of cssc".
 func Differences(a, b string) []string {
 	var names []string
 	for i, s := range settings(&Config{}) {
@@ -88,7 +96,7 @@ func Differences(a, b string) []string {
 		if len(a) < to || len(b) < to {
 			break
 		}
-		if a[from:to] != b[from:to] {
+		if a[from:to] != b[from:to] && (!s.follows || !slices.Contains(names, leaseKey)) {
 			names = append(names, s.name)
 		}
 	}

@@ -240,9 +240,8 @@ func TestDifferencesNameTheSettings(t *testing.T) {
 		{"timeout of a participant", three + "[sequence.init]\ntimeout = \"4s\"\n", nil},
 		{"local", three + "[local]\nlog_level = \"debug\"\n", nil},
 		{"the default port", strings.Replace(three, "192.0.2.2", "192.0.2.2:7946", 1), nil},
-		{"lease", three + "[mastership]\nlease = \"2100ms\"\n", []string{
-			"mastership.lease", "mastership.renew_every", "mastership.cease_after", "mastership.kill_margin", "mastership.stagger",
-		}},
+		{"lease", three + "[mastership]\nlease = \"2100ms\"\n", []string{"mastership.lease"}},
+		{"what follows from the lease", three + "[mastership]\nkill_margin = \"100ms\"\n", []string{"mastership.kill_margin"}},
 		{"levels", three + "[sequence.init]\nlevels = 9\n[sequence.demote]\nlevels = 1\n", []string{"sequence.init.levels", "sequence.demote.levels"}},
 		{"vote", three + "vote = false\n", []string{"node.vote"}},
 		{"witness", three + "eligible = false\n", []string{"node.eligible"}},

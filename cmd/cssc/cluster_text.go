@@ -119,7 +119,7 @@ func clusterTrouble(status *report) []string {
 	case !told:
 	case status.VotersHeard >= needed(status):
 		told = false
-		list = append(list, fmt.Sprintf("no quorum, though %d of %d voters are seen: their votes do not come through; is the port open for UDP?",
+		list = append(list, fmt.Sprintf("no quorum: no votes come through, though %d of %d voters were seen lately; if that lasts: is the port open for UDP?",
 			status.VotersHeard, status.Voters))
 	default:
 		line := fmt.Sprintf("no quorum: %d of %d voters are heard, %d are needed", status.VotersHeard, status.Voters, needed(status))

@@ -177,7 +177,9 @@ func (a *app) roleReason(status *report, node levels.NodeView) reason {
 		return reason{"role", true, name + " takes no role while it is not heard", nil}
 	case !node.Qualified:
 		return reason{"role", true, name + " is locked: it takes no role", []string{"cssc unlock " + name}}
-	case !node.Self && !node.InStep:
+	case node.Self && masterDrift(status) != nil:
+		return reason{"role", true, name + " takes no role: its configuration is not the master's", nil}
+	case !node.Self && !node.InStep && masterDrift(status) == nil:
 		return reason{"role", true, name + " takes no role: its configuration is not this node's", nil}
 	case node.Self && status.Election == electionForming:
 		return reason{"role", true, name + " neither votes nor stands: " + dash(status.Why), []string{

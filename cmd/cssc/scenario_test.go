@@ -188,3 +188,15 @@ func scenarioTwo() *report {
 
 	return status
 }
+
+// scenarioOdd is the cluster as n2 sees it when its own configuration is another.
+func scenarioOdd() *report {
+	status := scenarioCluster()
+	for i := range status.Nodes {
+		if node := &status.Nodes[i]; !node.Self {
+			node.InStep, node.Differs = false, []string{"node.vote"}
+		}
+	}
+
+	return status
+}

@@ -170,6 +170,8 @@ func nodeWhy(node levels.NodeView, status *report) string {
 		return "out of the cluster, back with: cssc start"
 	case node.Self && node.State == levels.StateJoining:
 		return "waits for a master"
+	case node.Self && masterDrift(status) != nil:
+		return "its configuration is not the master's: " + differences(*masterDrift(status))
 	case node.Self:
 		return eligibility(node)
 	case left(node):
@@ -178,7 +180,7 @@ func nodeWhy(node levels.NodeView, status *report) string {
 		return "not seen since the agent started"
 	case !node.Alive:
 		return "silent"
-	case !node.InStep:
+	case !node.InStep && masterDrift(status) == nil:
 		return driftWords(node)
 	default:
 		return eligibility(node)

@@ -124,8 +124,9 @@ func (w *watcher) draw(screen string) {
 func (w *watcher) tell(facts []string) error {
 	now := w.app.now().Format("2006-01-02T15:04:05.000Z07:00")
 	var out strings.Builder
+	before := steady(w.facts)
 	for _, fact := range facts {
-		if !slices.Contains(w.facts, fact) {
+		if !slices.Contains(before, steady([]string{fact})[0]) {
 			fmt.Fprintf(&out, "%s %s\n", now, fact)
 		}
 	}
@@ -138,6 +139,17 @@ func (w *watcher) tell(facts []string) error {
 	_, err := fmt.Fprint(w.app.out, out.String())
 
 	return err
+}
+
+// steady takes the rounds of an election that nobody wins for one: they change twice a second.
+func steady(facts []string) []string {
+	asking := strings.NewReplacer(" election=pre-voting ", " election=following ", " election=campaigning ", " election=following ")
+	calm := make([]string, len(facts))
+	for i, fact := range facts {
+		calm[i] = asking.Replace(fact)
+	}
+
+	return calm
 }
 
 // keyOf is the kind and the name of a fact, "node n1"; an attention is its own name.
@@ -164,6 +176,9 @@ func keysOf(facts []string) []string {
 func (w *watcher) showJSON(status *report) error {
 	bare := *status
 	bare.LeaseRemainingUSec = 0
+	if bare.Election == "pre-voting" || bare.Election == "campaigning" {
+		bare.Election = "following" // as steady
+	}
 	bare.Nodes = append(bare.Nodes[:0:0], bare.Nodes...)
 	for i := range bare.Nodes {
 		bare.Nodes[i].Heard = 0

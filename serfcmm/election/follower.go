@@ -82,6 +82,9 @@ func (m *Machine) dispatch(message Message, sender *peer) {
 		m.releaseHeard(message)
 	case KindProbe:
 		sender.learn(message)
+		if !m.proven && m.now >= m.probeAt.Add(m.config.RenewEvery-m.probeEvery()) && !m.hasTold(message.From) {
+			m.probeAt = m.now // it has just come up
+		}
 		m.report(message.From, message.Round)
 		m.disclaim(func(node Node) bool { return node.ID == message.From })
 	case KindPreVoteReply, KindVoteReply:
@@ -91,13 +94,16 @@ func (m *Machine) dispatch(message Message, sender *peer) {
 		m.promised(message)
 	case KindReport:
 		sender.learn(message)
+		if message.Round > m.firstRound && message.Round <= m.round {
+			sender.toldAt = m.now
+		}
 	case KindUnknown:
 	}
 }
 
 // learn takes what a node tells of its state.
 func (p *peer) learn(message Message) {
-	p.unproven, p.reported, p.term = message.Fresh, true, message.Term
+	p.unproven, p.term = message.Fresh, max(p.term, message.Term)
 }
 
 // report says who this node is and what it has seen.

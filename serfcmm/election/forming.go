@@ -23,17 +23,13 @@ func (m *Machine) prove() {
 	all, highest := true, m.state.Term
 	m.everyone(matters, func(id NodeID) {
 		p := m.peers[id]
-		lately := p.reported && m.alive(id, 2*m.probeEvery())
+		lately := m.hasTold(id)
 		all = all && lately
 		if lately {
 			highest = max(highest, p.term)
 		}
 	})
-	voters := m.count(func(id NodeID) bool {
-		p := m.peers[id]
-
-		return p != nil && p.reported && m.alive(id, 2*m.probeEvery())
-	})
+	voters := m.count(m.hasTold)
 	switch {
 	case all:
 		m.believe(highest, "all nodes are present")
@@ -43,6 +39,13 @@ func (m *Machine) prove() {
 	case highest == 0 && voters >= m.majority() && m.now >= m.started.Add(m.config.FormationTimeout):
 		m.believe(0, "formation: a majority is present, and none of it has ever seen a master")
 	}
+}
+
+// hasTold says that the node has told its term lately, asked by this life of this node.
+func (m *Machine) hasTold(id NodeID) bool {
+	p := m.peers[id]
+
+	return p != nil && p.toldAt != 0 && m.now.Sub(p.toldAt) <= 2*m.probeEvery()
 }
 
 // believe lets this voter vote, above every term that was seen.

@@ -48,8 +48,10 @@ type Machine struct {
 	phase   Phase
 	round   Round
 	serial  uint64
-	peers   map[NodeID]*peer
-	fenced  map[NodeID]bool
+	// firstRound is below every round of this life.
+	firstRound Round
+	peers      map[NodeID]*peer
+	fenced     map[NodeID]bool
 
 	voter
 	follower
@@ -73,15 +75,16 @@ type peer struct {
 	hash     string
 	term     Term // the highest that it has told
 	unproven bool
-	// reported: it has told its term since this node started.
-	reported bool
+	// toldAt is when it last answered a question of this life of this node with its term;
+	// 0 = never. What the network has kept from before does not count.
+	toldAt Instant
 }
 
 // New returns the machine of a node. The configuration must be valid.
 func New(start Start) *Machine {
 	m := &Machine{
 		config: start.Config, now: start.Now, standing: start.Standing, serving: start.Serving,
-		round: start.FirstRound, serial: start.FirstSerial, peers: map[NodeID]*peer{}, fenced: map[NodeID]bool{},
+		round: start.FirstRound, firstRound: start.FirstRound, serial: start.FirstSerial, peers: map[NodeID]*peer{}, fenced: map[NodeID]bool{},
 	}
 	m.meet()
 	m.remember(start)

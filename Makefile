@@ -95,6 +95,10 @@ FIRST ?= 1
 sim: ## SEEDS (1000000) simulated histories of the election from seed FIRST (1); a failure prints how to repeat it
 	$(GO) run ./integration/cmd/sim -histories $(SEEDS) -first $(FIRST)
 
+.PHONY: mutants
+mutants: ## plant bugs in the election, one at a time, and show which layer of its tests finds each
+	$(GO) run ./integration/cmd/mutants
+
 .PHONY: cover
 cover: ## coverage of the unit tests, per function, into build/cover.txt
 	@mkdir -p $(BUILD)

@@ -25,6 +25,7 @@ type options struct {
 	seed             uint64
 	plan             string
 	whole, tell      bool
+	enough           int
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout)) }
@@ -36,6 +37,7 @@ func run(args []string, out io.Writer) int {
 	flags.Uint64Var(&o.first, "first", 1, "the seed of the first one")
 	flags.Uint64Var(&o.seed, "seed", 0, "play only this seed")
 	flags.StringVar(&o.plan, "plan", "", "play only the plan in this file")
+	flags.IntVar(&o.enough, "enough", 10, "end after so many broken histories")
 	flags.BoolVar(&o.whole, "whole", false, "do not make a broken history small")
 	flags.BoolVar(&o.tell, "tell", false, "tell the history although nothing broke")
 	if err := flags.Parse(args); err != nil {
@@ -91,7 +93,7 @@ func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, fo
 
 func many(o options, out io.Writer) int {
 	began := time.Now()
-	report := sim.Batch{First: o.first, Count: o.histories, Workers: runtime.GOMAXPROCS(0), Enough: 10}.Run()
+	report := sim.Batch{First: o.first, Count: o.histories, Workers: runtime.GOMAXPROCS(0), Enough: o.enough}.Run()
 	took := time.Since(began)
 	say(out, "%d histories, %d steps, %d masterships in %v: %.0f histories/s on %d processors\n",
 		report.Histories, report.Steps, report.Masters, took.Round(time.Millisecond), float64(report.Histories)/took.Seconds(), runtime.GOMAXPROCS(0))

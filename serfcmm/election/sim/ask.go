@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"time"
 
 	"github.com/cssc-ha/cssc/serfcmm/election"
 )
@@ -42,6 +43,9 @@ func (w *world) handOver(n *node, to int) {
 		}
 	}
 	w.restsIn(n, w.plan.Lease/2)
+	if n.serving && n.draw.Uint64()%8 == 0 { // too early: must be refused
+		w.feed(n, election.ReleaseAsked{To: n.target})
+	}
 }
 
 // reset lets an operator trust a voter without a state, where the word of one voter that
@@ -79,10 +83,13 @@ func (w *world) fenceOff(n *node) {
 	}
 	for i := range w.nodes {
 		other := &w.nodes[i]
-		if other == n || !other.off || !other.table.Vote {
+		if other == n || !other.off && w.t-n.heard[i].true > int64(w.plan.Lease)/2 {
 			continue
 		}
 		w.feed(n, election.FencedAsked{Node: other.id})
+		if w.fence == i && !other.off {
+			w.fail("fence", "%s takes %s for off, which it heard %v ago", n.id, other.id, time.Duration(w.t-n.heard[i].true))
+		}
 		if w.fence == i {
 			other.startGen++ // it stays off
 		}

@@ -20,6 +20,8 @@ import (
 //	I8     promise, vote and term are on disk before the message that tells them
 //	P1     a voter answers nobody while a promise to another holds, true time
 //	P2     a voter that serves, has no vote, or has no proof of its state answers nobody
+//	fence  a node that was heard just now is not taken for off
+//	grace  a planned restart is granted for as long as was asked
 //	guard  an agent that is awake kills its members itself, in time
 //	busy   no machine wants to be woken again and again without doing anything
 //	L1     after healing there is a master within three leases
@@ -71,14 +73,25 @@ func (w *world) mastership(n *node) string {
 	return "members that run"
 }
 
-// checkLease is I6, asked whenever a lease changes: at its end, by true time, the promises
-// of a majority must still hold.
+// checkLease is I6, asked whenever a lease changes.
 func (w *world) checkLease(n *node, before, after election.Lease) {
-	if after.Term == 0 || before == after {
+	if after.Term != 0 && before != after {
+		w.checkCovered(n)
+	}
+}
+
+// checkCovered is I6: at the end of the node's lease, by true time, the promises of a
+// majority must still hold.
+func (w *world) checkCovered(n *node) {
+	lease := n.record
+	if n.machine != nil {
+		lease = n.machine.Lease()
+	}
+	over := n.clock.when(lease.Until)
+	if lease.Term == 0 || over <= w.t {
 		return
 	}
-	over := n.clock.when(after.Until)
-	if after.Until == election.Forever {
+	if lease.Until == election.Forever {
 		over = math.MaxInt64
 	}
 	count := 0
@@ -86,13 +99,13 @@ func (w *world) checkLease(n *node, before, after election.Lease) {
 		p := &w.truth.promises[voter][n.index]
 		switch {
 		case w.plan.Voters>>voter&1 == 0:
-		case voter == n.index, n.fenced>>voter&1 == 1, p.until >= over && p.term == after.Term:
+		case voter == n.index, n.fenced>>voter&1 == 1, p.until >= over && p.term == lease.Term:
 			count++
 		}
 	}
 	if count < w.plan.majority() {
 		w.fail("I6", "%s holds term %d until true time %v, of the voters only %d have promised that, want %d",
-			n.id, after.Term, time.Duration(over), count, w.plan.majority())
+			n.id, lease.Term, time.Duration(over), count, w.plan.majority())
 	}
 }
 
@@ -171,11 +184,17 @@ func (w *world) checkAnswer(n *node, to int, message *election.Message, at int64
 		lease = election.Endless
 	}
 	p := &w.truth.promises[n.index][to]
-	next := end(at, int64(lease))
+	if p.term != message.Term && w.truth.void(p, to) {
+		*p = promised{}
+	}
+	next, before := end(at, int64(lease)), p.until
 	if q := n.question; q == nil || q.message.Kind != election.KindRenew || q.message.Released != q.message.Term {
-		next = max(next, p.until) // else the master gives the rest of a longer promise back
+		next = max(next, before) // else the master gives the rest of a longer promise back
 	}
 	p.until, p.term = next, max(p.term, message.Term)
+	if next < before {
+		w.checkCovered(&w.nodes[to])
+	}
 }
 
 // checkBound is P1.
@@ -219,6 +238,7 @@ func (w *world) checkVote(n *node, to int, message *election.Message) {
 		w.fail("I2", "%s votes for %s in term %d after a vote for %s in term %d", n.id, message.To, message.Term, name(last.to), last.term)
 	}
 	last.term, last.to = message.Term, to
+	w.truth.ever[n.index] = max(w.truth.ever[n.index], message.Term)
 	if t := w.truth.of(message.Term); t != nil {
 		t.granted[to] |= 1 << n.index
 	}
@@ -273,6 +293,18 @@ func (w *world) checkVice(n *node, message *election.Message) {
 	}
 	if !h.standing.Qualified || !h.standing.Up || h.hash != message.Hash {
 		w.fail("vice", "%s names %s, from which it has last heard: %+v, configuration %q", n.id, message.Vice, h.standing, h.hash)
+	}
+}
+
+// checkGrace: what a planned restart is granted lasts for as long as was asked, but for the
+// time of the asking.
+func (w *world) checkGrace(n *node, granted election.RestartGranted) {
+	if granted.Until == 0 || granted.Until == election.Forever || w.plan.Grace == 0 || n.acted {
+		return
+	}
+	least := w.plan.Grace - w.plan.Grace/8 - w.plan.Lease
+	if got := granted.Until.Sub(n.clock.read(w.t)); got < least && n.held == nil && w.t-n.woken > int64(w.plan.Lease) {
+		w.fail("grace", "%s is granted a restart of %v, and asked for %v", n.id, got, w.plan.Grace)
 	}
 }
 

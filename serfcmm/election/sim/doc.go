@@ -25,7 +25,7 @@
 // # What is not guaranteed
 //
 //   - Disks lie only within what the design promises. A disk is lost only while every
-//     majority keeps a voter that remembers; a disk is rolled back, and a voter is reset by
+//     majority keeps a voter that has taken part and remembers; a disk is rolled back, and a voter is reset by
 //     an operator, only on one node of a cluster with an even number of voters, where any
 //     two majorities share another voter. Beyond that no protocol without a third copy of
 //     the vote is safe, and contrib/failures.md says so.

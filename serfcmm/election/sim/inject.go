@@ -216,10 +216,12 @@ func (w *world) die(n *node, f *Fault) {
 	case DiskLost:
 		if w.mayLose(n) {
 			n.disk, n.old = nil, nil
+			w.truth.lost++
 		}
 	case DiskOld:
 		if w.mayLie(n) {
 			n.disk, n.old = n.old[0], nil
+			w.truth.lost++
 			w.faulty = n.index
 			w.rare.met(RareRolledBack)
 		}
@@ -242,9 +244,11 @@ func (w *world) mayLose(n *node) bool {
 	return forgetful < w.plan.majority() && w.fence < 0 && (w.faulty < 0 || w.faulty == n.index)
 }
 
-// remembers says that the node has a state, and has been proven with it.
+// remembers says that the node has a state, has taken part, and has been proven with it.
+// Whoever has never taken part is as good for the proof of a first formation as one that
+// has forgotten everything.
 func (n *node) remembers() bool {
-	return n.disk != nil && (n.machine == nil || n.machine.View().Proven)
+	return n.disk != nil && n.disk.Term > 0 && (n.machine == nil || n.machine.View().Proven)
 }
 
 // mayLie says whether the node's disk may lie: only where any two majorities share another
@@ -270,8 +274,11 @@ func (w *world) strike(n *node, result election.Result) {
 
 		return
 	}
-	if limit := int(n.draw.Uint64() % uint64(len(result.Actions)+2)); limit <= len(result.Actions) {
+	switch limit := int(n.draw.Uint64() % uint64(len(result.Actions)+3)); {
+	case limit <= len(result.Actions):
 		w.perform(n, &result, w.t, limit)
+	case limit == len(result.Actions)+1 && result.Persist != nil:
+		w.persist(n, result.Persist) // and dies before the lease record is written
 	}
 	if n.machine != nil {
 		w.printf("%s dies in the middle of this step", n.id)

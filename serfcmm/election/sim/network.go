@@ -8,7 +8,7 @@ import (
 )
 
 // kept is how many old messages are there for replays.
-const kept = 64
+const kept = 512
 
 // network carries messages. Each link draws from a generator of its own.
 type network struct {

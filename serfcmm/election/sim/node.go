@@ -58,6 +58,7 @@ type node struct {
 
 	tickGen, demoteGen, restGen, startGen, pauseGen uint32
 	wake                                            election.Instant
+	named                                           election.NodeID // the vice that it named last, as master
 	todo                                            []election.Event
 	question                                        *letter // what the present step answers
 	// campaign is the term that it asks votes for now, wanted the newest that it ever did.
@@ -133,7 +134,7 @@ func (w *world) start(n *node) {
 	now := n.clock.read(w.t)
 	n.told = n.told || n.record.Term != 0 // it died before it could act on its election
 	start := election.Start{
-		Config: n.config, Lease: n.record, Acted: n.acted && n.record.Term != 0, Serving: n.told, Standing: n.standing,
+		Config: n.config, Lease: n.record, Acted: n.acted && n.record.Term != 0, Vice: n.named, Serving: n.told, Standing: n.standing,
 		Left: n.left, Now: now, FirstRound: election.Round(now), FirstSerial: uint64(w.t) + 1,
 	}
 	if n.disk != nil {

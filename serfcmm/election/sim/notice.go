@@ -12,6 +12,7 @@ type heard struct {
 	hash     string
 	serial   uint64
 	at       election.Instant
+	true     int64 // the true time of at
 }
 
 func (w *world) noteStart(n *node, start election.Start) {
@@ -46,7 +47,8 @@ func (w *world) noteReceived(n *node, l *letter) {
 	if h := &n.heard[l.from]; m.Serial > h.serial || now.Sub(h.at) > w.plan.Lease {
 		h.standing, h.hash, h.serial = m.Standing, m.Hash, m.Serial
 	}
-	n.heard[l.from].at = now
+	n.heard[l.from].at, n.heard[l.from].true = now, w.t
+	n.fenced &^= 1 << l.from
 	if l.sent < w.nodes[l.from].lives {
 		w.rare.met(RareReplayOtherLife)
 	}
@@ -221,7 +223,7 @@ func (w *world) begins(n *node) {
 
 // viceNamed keeps whom the newest master wants, and looks at how it fares.
 func (w *world) viceNamed(n *node, vice election.NodeID) {
-	w.vice = w.index(vice)
+	w.vice, n.named = w.index(vice), vice
 	if w.plan.Hold && len(w.nodes) == 2 && w.nodes[1-n.index].machine == nil {
 		w.rare.met(RareHeldOn)
 	}
@@ -235,7 +237,7 @@ func (w *world) noted(note election.Note) {
 }
 
 // proven checks the reason for which a voter without a memory may vote.
-func (w *world) proven(n *node) {
+func (w *world) proven(n *node, state *election.State) {
 	n.forgot = false
 	others := (w.plan.Voters | w.plan.Eligible) &^ (1 << n.index)
 	waited := n.clock.read(w.t) - n.born
@@ -243,6 +245,9 @@ func (w *world) proven(n *node) {
 	case w.faulty == n.index && n.trusted:
 	case n.reported&others == others:
 		w.rare.met(RareProven)
+		if ever := w.truth.ever[n.index]; state.Term < ever && w.truth.lost == 1 {
+			w.fail("P2", "%s is proven at term %d, and has voted in term %d before its disk was lost", n.id, state.Term, ever)
+		}
 	case waited >= election.Instant(n.config.FormationTimeout) && ones((n.reported|1<<n.index)&w.plan.Voters) >= w.plan.majority():
 		w.rare.met(RareFormation)
 	default:

@@ -48,7 +48,7 @@ func (w *world) persist(n *node, state *election.State) bool {
 	}
 	w.checkState(n, state)
 	if n.forgot && len(state.Voters) > 0 {
-		w.proven(n)
+		w.proven(n, state)
 	}
 	if n.disk != nil {
 		if len(n.old) == maxOld {
@@ -221,6 +221,7 @@ func (w *world) restartGranted(n *node, granted election.RestartGranted) {
 
 		return
 	}
+	w.checkGrace(n, granted)
 	away := n.away
 	if granted.Until != 0 && granted.Until.Sub(n.clock.read(w.t)) > w.plan.Lease {
 		w.rare.met(RareGrace)
@@ -234,7 +235,7 @@ func (w *world) restartGranted(n *node, granted election.RestartGranted) {
 
 // refused is what an operator does when a request is not taken.
 func (w *world) refused(n *node, event election.Event) {
-	if _, release := event.(election.ReleaseAsked); release && n.leading && !n.lost {
+	if _, release := event.(election.ReleaseAsked); release && n.leading && !n.lost && !n.told {
 		n.serving, n.told = true, true
 		n.todo = append(n.todo, election.ServingChanged{Serving: true})
 	}

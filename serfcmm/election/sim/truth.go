@@ -10,8 +10,12 @@ import (
 type truth struct {
 	// promises: what each voter has promised to each node, in true time.
 	promises [MaxNodes][MaxNodes]promised
-	// votes: the last vote of each voter.
+	// votes: the last vote of each voter that it may remember; ever is its highest term with
+	// one, whether it remembers or not.
 	votes [MaxNodes]vote
+	ever  [MaxNodes]election.Term
+	// lost counts the disks that were lost or rolled back.
+	lost int
 	// terms by number.
 	terms       []termTruth
 	masterships int

@@ -45,12 +45,15 @@ func (l *loop) look() {
 	}
 	ports, digest := l.ports, l.options.Digest
 	inhibit := !l.released && !l.announced
+	// Nobody waits for an empty plain target; one that is on its way up is not lost.
+	plain := l.lastPlain
 	l.work(lookTimeout, func(ctx context.Context) message {
 		var logind sync.WaitGroup
 		logind.Go(func() { found.askLogind(ctx, ports.System, inhibit) })
 		if found.first && len(found.clients) > 0 {
 			found.alive, found.aliveErr = ports.Bus.Alive(ctx, found.clients)
 		}
+		waitFor(ctx, plain)
 		found.askUnits(ctx, ports.Units, expected)
 		found.digest = digest()
 		logind.Wait()

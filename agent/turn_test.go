@@ -65,6 +65,40 @@ func TestEmptyPlainTargetsKeepTheirOrder(t *testing.T) {
 	}
 }
 
+// Members is a look at systemd.
+func (u slowStart) Members(context.Context) (map[levels.Target][]string, error) {
+	u.seen <- "looked"
+
+	return nil, nil
+}
+
+// silentSystem is a logind that answers nothing.
+type silentSystem struct{ System }
+
+func (silentSystem) Stopping(context.Context) (bool, error) { return false, nil }
+
+func (silentSystem) PreparingForShutdown(context.Context) (bool, error) { return false, errNoLogind }
+
+// Goal: a plain target that is on its way up is not taken for lost. Method: a look right
+// behind a start that takes long.
+func TestLookWaitsForEmptyPlainTargets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		units := slowStart{seen: make(chan string, 2)}
+		l := &loop{
+			Agent: New(Options{}), ports: Ports{Units: units, System: silentSystem{}}, works: t.Context(), unitWorks: t.Context(),
+			open: true, view: &levels.View{},
+		}
+		l.config.Store(&config.Config{})
+		l.startUnits(levels.StartUnits{Target: levels.PlainTarget("spare")})
+		l.look()
+		l.running.Wait()
+		close(units.seen)
+		if got, want := drained(units.seen), []string{"started", "looked"}; !slices.Equal(got, want) {
+			t.Errorf("systemd saw %q, want %q", got, want)
+		}
+	})
+}
+
 func drained(from <-chan string) (all []string) {
 	for text := range from {
 		all = append(all, text)

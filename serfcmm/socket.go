@@ -16,6 +16,8 @@ const (
 	// What memberlist sends at most, with room for encryption, is shorter; longer packets
 	// are somebody else's and cut short, which their authentication shows.
 	largestPacket = 2048
+	// Who has no key may open this many streams at a time; each ends after streamTimeout.
+	maxStreams = 128
 	// This much is asked of the kernel; it grants less without an error.
 	receiveBuffer = 1 << 20
 	// The pause of the listener when the kernel has no file descriptors left.
@@ -33,6 +35,8 @@ type sockets struct {
 	// never closed; memberlist stops listening by itself.
 	packets chan *memberlist.Packet
 	streams chan net.Conn
+	// slots has one entry for each stream that came in and is open.
+	slots   chan struct{}
 	stop    chan struct{} // closed by Shutdown
 	once    sync.Once
 	readers sync.WaitGroup
@@ -51,7 +55,7 @@ func listen(ctx context.Context, address netip.AddrPort) (Transport, error) {
 	}
 	s := &sockets{
 		address: address, udp: udp.(*net.UDPConn), tcp: tcp.(*net.TCPListener),
-		packets: make(chan *memberlist.Packet), streams: make(chan net.Conn), stop: make(chan struct{}),
+		packets: make(chan *memberlist.Packet), streams: make(chan net.Conn), slots: make(chan struct{}, maxStreams), stop: make(chan struct{}),
 	}
 	_ = s.udp.SetReadBuffer(receiveBuffer) // less is slower, not wrong
 
@@ -98,13 +102,35 @@ func (s *sockets) accept() {
 			}
 		}
 		select {
-		case s.streams <- conn:
-		case <-s.stop:
+		case s.slots <- struct{}{}:
+		default:
 			_ = conn.Close()
+
+			continue
+		}
+		held := &heldConn{Conn: conn, free: sync.OnceFunc(func() { <-s.slots })}
+		select {
+		case s.streams <- held:
+		case <-s.stop:
+			_ = held.Close()
 
 			return
 		}
 	}
+}
+
+// heldConn counts as open until it is closed.
+type heldConn struct {
+	net.Conn
+
+	free func()
+}
+
+// Close gives the slot back.
+func (c *heldConn) Close() error {
+	c.free()
+
+	return c.Conn.Close()
 }
 
 // FinalAdvertiseAddr is the address that the table has for this node, never a guess.

@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,6 +78,39 @@ func TestRealSocketsCarryACluster(t *testing.T) {
 		stop()
 	}
 	goleak.VerifyNone(t, ignore, goleak.IgnoreAnyFunction("github.com/hashicorp/memberlist.(*Memberlist).probeNode"))
+}
+
+// Goal: a stranger who opens connections and says nothing neither stops messages nor holds
+// more of them than there may be. Method: 300 connections to a node, of which those over
+// the limit are closed at once.
+func TestSilentConnectionsAreBounded(t *testing.T) {
+	nodes, _ := loopback(t, 31, 2)
+	var refused atomic.Int32
+	var readers sync.WaitGroup
+	for range 300 {
+		conn, err := net.Dial("tcp", "127.0.7.31:7946")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		readers.Go(func() {
+			_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+			_, err := conn.Read(make([]byte, 1))
+			if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+				refused.Add(1)
+			}
+		})
+	}
+	readers.Wait()
+	if got := refused.Load(); got < 100 {
+		t.Errorf("%d of 300 silent connections are refused, want all over the limit of 128", got)
+	}
+	nodes[1].Send(election.Message{Kind: election.KindProbe, From: "n2", To: "n1"})
+	select {
+	case <-nodes[0].Received():
+	case <-time.After(5 * time.Second):
+		t.Errorf("n1 hears nothing: %+v", nodes[0].Stats())
+	}
 }
 
 // BenchmarkRoundTrip is a question and its answer between two nodes, through everything:

@@ -174,7 +174,7 @@ func (m *Machine) campaign(term, released Term) {
 	m.state.Term, m.state.Vote = term, m.config.Self
 	m.dirty = true
 	if m.self().Vote {
-		m.give(m.config.Self, term, m.config.Lease, false)
+		m.give(Message{Kind: KindVote, From: m.config.Self, Term: term, Lease: m.config.Lease})
 	}
 	m.note(TopicCampaign, "this node stands for term %d", term)
 	m.open(&ballot{term: term, until: m.now.Add(2 * m.patience()), planned: released != 0})

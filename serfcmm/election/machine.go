@@ -143,7 +143,7 @@ func (m *Machine) remember(start Start) {
 		m.quietUntil = m.now.Add(m.config.longestPromise())
 	}
 	if m.state.Promised != "" {
-		m.promise = promise{to: m.state.Promised, term: m.state.PromisedTerm, until: m.now.Add(m.state.Hold)}
+		m.promise = promise{to: m.state.Promised, term: m.state.PromisedTerm, until: m.now.Add(m.state.Hold), made: lastRound}
 	}
 	m.sayGoodbye = m.state.Promised == m.config.Self || m.state.Vote == m.config.Self || m.state.Master == m.config.Self
 }

@@ -409,6 +409,6 @@ func (m *Machine) planRestart() {
 	m.graceUntil = m.now.Add(m.config.Lease)
 	m.renew(m.config.RestartGrace)
 	m.graceRound = m.rounds[len(m.rounds)-1].round
-	m.give(m.config.Self, m.lease.Term, m.config.RestartGrace, false)
+	m.give(Message{Kind: KindRenew, From: m.config.Self, Term: m.lease.Term, Lease: m.config.RestartGrace})
 	m.extend()
 }

@@ -51,6 +51,7 @@ type Machine struct {
 	// firstRound is below every round of this life.
 	firstRound Round
 	peers      map[NodeID]*peer
+	voterIDs   []NodeID // of the table, in its order
 	fenced     map[NodeID]bool
 
 	voter
@@ -108,6 +109,7 @@ func New(start Start) *Machine {
 // meet makes an entry for every other node of the table and forgets those that left it.
 func (m *Machine) meet() {
 	before := m.peers
+	m.voterIDs = m.config.voters()
 	m.peers = map[NodeID]*peer{}
 	for _, node := range m.config.Nodes {
 		if node.ID == m.config.Self {
@@ -274,7 +276,7 @@ func (m *Machine) count(passes func(NodeID) bool) int {
 	return n
 }
 
-func (m *Machine) majority() int { return majority(len(m.config.voters())) }
+func (m *Machine) majority() int { return majority(len(m.voterIDs)) }
 
 // drop counts a message that makes no sense; the first, tenth, hundredth … is told.
 func (m *Machine) drop(message Message, why string) {

@@ -235,7 +235,7 @@ func leases() []mutant {
 			"a lease goes on with one answer less than a majority",
 		},
 		{
-			"renewed-by-non-voters", file, "for _, id := range m.config.voters() {\n\t\tif id == m.config.Self", "for _, node := range m.config.Nodes {\n\t\tid := node.ID\n\t\tif id == m.config.Self",
+			"renewed-by-non-voters", file, "for _, id := range m.voterIDs {\n\t\tif id == m.config.Self", "for _, node := range m.config.Nodes {\n\t\tid := node.ID\n\t\tif id == m.config.Self",
 			"a master without a vote counts itself",
 		},
 		{

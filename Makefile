@@ -11,7 +11,7 @@ FUZZTIME ?= 10s
 GO      ?= go
 
 BUILD    := build
-PROGRAMS := cssc cssc-agent cssc-generator
+PROGRAMS := cssc cssc-agent cssc-guard cssc-generator
 TOOL     := $(GO) tool -modfile=contrib/tools/go.mod
 LINT     := $(TOOL) golangci-lint
 INTEGRATION := ./integration/... ./units/...
@@ -40,6 +40,7 @@ install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs") 
 	@usr=$(DESTDIR)$(PREFIX); lib=$$usr/lib/systemd; \
 	install -D -m 0755 $(BUILD)/bin/cssc $$usr/bin/cssc; \
 	install -D -m 0755 $(BUILD)/bin/cssc-agent $$usr/sbin/cssc-agent; \
+	install -D -m 0755 $(BUILD)/bin/cssc-guard $$usr/sbin/cssc-guard; \
 	install -D -m 0755 $(BUILD)/bin/cssc-generator $$lib/system-generators/cssc-generator; \
 	into() { dir=$$1; shift; for f; do if test -f "$$f"; then install -D -m 0644 "$$f" "$$dir/$${f##*/}"; fi; done; }; \
 	into $$lib/system contrib/dist/systemd/system/*; \

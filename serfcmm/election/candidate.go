@@ -29,6 +29,8 @@ type ballot struct {
 	sent    Instant
 	until   Instant
 	planned bool
+	// fresh: it was opened with this step, and its term is not yet on disk.
+	fresh   bool
 	answers map[NodeID]ballotAnswer
 }
 
@@ -194,7 +196,19 @@ func (m *Machine) open(b *ballot) {
 		message.To = id
 		m.send(message)
 	})
-	m.tally()
+	b.fresh = !b.pre && !m.config.alone()
+	if !b.fresh {
+		m.tally()
+	}
+}
+
+// saved counts the own vote, and those that count as given, once the term is on disk: they
+// may be enough.
+func (m *Machine) saved() {
+	if b := m.ballot; b != nil && b.fresh {
+		b.fresh = false
+		m.tally()
+	}
 }
 
 // counted takes an answer. It counts only for the very question that is open, and once.

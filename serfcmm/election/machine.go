@@ -156,6 +156,9 @@ func (m *Machine) Step(now Instant, ev Event) Result {
 	m.now = max(m.now, now)
 	m.out = Result{}
 	m.overdue()
+	if _, failed := ev.(PersistFailed); !failed {
+		m.saved()
+	}
 	m.take(ev)
 	m.advance()
 	m.tell()

@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -48,14 +47,9 @@ func run(args []string, root string, warn io.Writer) int {
 
 		return 2
 	}
-	loaded, valid := configuration(filepath.Join(root, "/etc/cssc"), warn)
-	ladders, installed := units.LaddersOf(loaded.Levels), units.Scan(root)
-	generated := units.Generate(ladders, installed)
+	generated := units.Generate(ladders(filepath.Join(root, "/etc/cssc"), warn), units.Scan(root))
 	for _, finding := range generated.Findings {
 		_, _ = fmt.Fprintf(warn, "cssc-generator: %s\n", finding)
-	}
-	if valid && !loaded.ClusterOfOne() && loaded.Levels.Eligible {
-		maps.Copy(generated.Files, units.GenerateGuard(ladders, installed, loaded.Mastership.Lease))
 	}
 	for name, text := range generated.Files {
 		if err := write(filepath.Join(args[0], name), text); err != nil {
@@ -68,19 +62,18 @@ func run(args []string, root string, warn io.Writer) int {
 	return 0
 }
 
-// configuration reads it; of one that is not valid nothing counts, and the numbers of levels
-// are the default ones.
-func configuration(dir string, warn io.Writer) (loaded config.Config, valid bool) {
+// ladders reads the configured numbers of levels, or falls back to the default ones.
+func ladders(dir string, warn io.Writer) units.Ladders {
 	loaded, err := config.Load(dir)
 	if err == nil {
-		return loaded, true
+		return units.LaddersOf(loaded.Levels)
 	}
 	for line := range strings.Lines(err.Error()) {
 		_, _ = fmt.Fprintf(warn, "cssc-generator: %s\n", strings.TrimSpace(line))
 	}
 	_, _ = fmt.Fprintln(warn, "cssc-generator: the configuration is not valid, the level targets are those of the default levels; correct it (cssc verify), then systemctl daemon-reload")
 
-	return config.Config{Levels: levels.DefaultConfig("")}, false
+	return units.LaddersOf(levels.DefaultConfig(""))
 }
 
 func write(path, text string) error {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -92,4 +93,63 @@ func freezeGroup(group string, frozen bool) error {
 
 		return nil
 	})
+}
+
+// unitGroup is the control group of a unit of the running node.
+func (n *Node) unitGroup(unit string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(n.group, "*", "system.slice", unit))
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("node %s: unit %s has no process", n.Name, unit)
+	}
+	if err != nil {
+		return "", err
+	}
+
+	return found[0], nil
+}
+
+// UnitProcesses lists the processes of a service as the host counts: to look at them or to
+// signal them without a process in the node that takes time. There is an error when the
+// service does not run.
+func (n *Node) UnitProcesses(unit string) ([]int, error) {
+	group, err := n.unitGroup(unit)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+	if err != nil {
+		return nil, err
+	}
+	var all []int
+	for word := range strings.FieldsSeq(string(text)) {
+		number, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, fmt.Errorf("node %s: processes of %s: %w", n.Name, unit, err)
+		}
+		all = append(all, number)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("node %s: unit %s has no process", n.Name, unit)
+	}
+
+	return all, nil
+}
+
+// UnitProcessor is the processor time that a service has used since it was started.
+func (n *Node) UnitProcessor(unit string) (time.Duration, error) {
+	group, err := n.unitGroup(unit)
+	if err != nil {
+		return 0, err
+	}
+	text, err := os.ReadFile(filepath.Join(group, "cpu.stat"))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), "usage_usec ")
+	number, err := strconv.ParseInt(strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0]), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("node %s: processor time of %s: %w", n.Name, unit, err)
+	}
+
+	return time.Duration(number) * time.Microsecond, nil
 }

@@ -50,6 +50,23 @@ func (l *Lab) inNetwork(ctx context.Context, argv ...string) error {
 	return command(ctx, "nsenter", append([]string{"--net=/run/netns/" + l.name}, argv...)...)
 }
 
+// Command prepares a program of the host that runs in the lab's network, with the whole of
+// the host's file system; HostAddress is where it can be reached from the nodes.
+func (l *Lab) Command(ctx context.Context, argv ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, "nsenter", append([]string{"--net=/run/netns/" + l.name}, argv...)...)
+}
+
+// HostAddress gives the lab's network an address of the host, beside those of the nodes.
+func (l *Lab) HostAddress(t TB) string {
+	t.Helper()
+	const address = "192.0.2.254"
+	if err := l.inNetwork(context.Background(), "ip", "addr", "add", address+"/24", "dev", "br0"); err != nil {
+		t.Fatalf("address of the host in the lab: %v", err)
+	}
+
+	return address
+}
+
 // way is the direction from one node to another.
 type way struct{ from, to *Node }
 

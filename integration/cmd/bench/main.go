@@ -8,6 +8,10 @@
 // ratio has its reference measured in turns with it, so that the load of the machine
 // falls on both.
 //
+// Then it boots clusters, of cssc and of what it is compared with, one after the other, and
+// does to their masters what must not make two of them. The services on the nodes write
+// down themselves when they run (package history); all nodes share the kernel's clock.
+//
 // # What is not guaranteed
 //
 // Absolute times are those of this machine in this minute. Only ratios are compared with
@@ -24,6 +28,8 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/cssc-ha/cssc/integration/lab"
 )
@@ -32,9 +38,14 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	if len(os.Args) > 1 && os.Args[1] == "node" {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == "node":
 		err = runInNode(ctx)
-	} else {
+	case len(os.Args) > 1 && os.Args[1] == "burn":
+		spin()
+	case len(os.Args) > 2 && os.Args[1] == "members":
+		err = runMembers(ctx, os.Args[2:])
+	default:
 		err = runOnHost(ctx)
 	}
 	if err != nil {
@@ -43,24 +54,52 @@ func main() {
 	}
 }
 
-// runOnHost boots the nodes one after the other and prints a table for each.
-func runOnHost(ctx context.Context) error {
-	suite := flag.String("suite", "", "only this suite (bookworm or trixie); default both")
-	only := flag.String("only", "", "only this measurement: idle, empty, callback, callbacks, units, generator, start")
+// options are what the command line chooses.
+type options struct {
+	suite, only           string
+	system, fault         string
+	nodes, trials         int
+	saturated, idleWindow time.Duration
+}
+
+func parseOptions() options {
+	var choice options
+	flag.StringVar(&choice.suite, "suite", "", "only this suite (bookworm or trixie), and no clusters; default both")
+	flag.StringVar(&choice.only, "only", "", "only this measurement: idle, empty, callback, callbacks, units, generator, start; "+
+		"of clusters: "+strings.Join(clusterNames(), ", "))
+	flag.StringVar(&choice.system, "system", "", "clusters: only this one: "+strings.Join(systemNames(), ", "))
+	flag.StringVar(&choice.fault, "fault", "", "takeover: only this fault: power, kill, isolation, handover")
+	flag.IntVar(&choice.nodes, "nodes", 0, "clusters: only of this size; default 3 and 5")
+	flag.IntVar(&choice.trials, "trials", 20, "clusters: how often each fault is tried")
+	flag.DurationVar(&choice.saturated, "saturated", 10*time.Minute, "clusters: how long all processors are kept busy")
+	flag.DurationVar(&choice.idleWindow, "idle", 30*time.Second, "clusters: how long agents are watched at idle")
 	flag.Parse()
+
+	return choice
+}
+
+// runOnHost boots the nodes one after the other and prints a table for each, then the clusters.
+func runOnHost(ctx context.Context) error {
+	choice := parseOptions()
 	suites := lab.Suites()
-	if *suite != "" {
-		suites = []string{*suite}
+	if choice.suite != "" {
+		suites = []string{choice.suite}
+	}
+	if slices.Contains(clusterNames(), choice.only) {
+		suites = nil
 	}
 	for _, name := range suites {
-		figures, err := benchSuite(ctx, name, *only)
+		figures, err := benchSuite(ctx, name, choice.only)
 		printTable(os.Stdout, name, figures)
 		if err != nil {
 			return fmt.Errorf("suite %s: %w", name, err)
 		}
 	}
+	if choice.suite != "" || choice.only != "" && suites != nil {
+		return nil
+	}
 
-	return nil
+	return benchClusters(ctx, choice)
 }
 
 func benchSuite(ctx context.Context, suite, only string) (figures []figure, err error) {

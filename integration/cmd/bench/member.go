@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm"
+	"github.com/cssc-ha/cssc/serfcmm/election"
+)
+
+// runMembers is "bench members FOLDER COUNT": as many members of the cluster whose
+// configuration is in the folder, each with gossip and an election of its own. Whenever all
+// of them have come to name one master it prints a line: all, the monotonic clock, the name.
+func runMembers(ctx context.Context, args []string) error {
+	count, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	loaded, err := config.Load(args[0])
+	if err != nil {
+		return err
+	}
+	var peers []serfcmm.Peer
+	for _, node := range loaded.Nodes {
+		peers = append(peers, serfcmm.Peer{Name: node.Name, Address: node.Address})
+	}
+	opinions := make(chan memberOpinion, count)
+	var all sync.WaitGroup
+	for i := range count {
+		name := memberName(i)
+		node, err := serfcmm.New(serfcmm.Options{
+			Self: levels.NodeID(name), Peers: peers, Origin: serfcmm.OriginOf(name),
+			KeyringFile: filepath.Join(args[0], "keyring"), Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			return err
+		}
+		rules := loaded.Election()
+		rules.Self = election.NodeID(name)
+		machine := election.New(election.Start{
+			Config: rules, State: &election.State{}, Standing: election.Standing{Up: true}, Now: instant(), FirstRound: election.Round(now()), FirstSerial: uint64(time.Now().UnixNano()),
+		})
+		node.Advertise(levels.Card{State: levels.StateUp, Hash: loaded.Hash})
+		all.Go(func() { _ = node.Run(ctx) })
+		all.Go(func() { follow(ctx, i, node, machine, opinions) })
+	}
+	tally(ctx, count, opinions)
+	all.Wait()
+
+	return nil
+}
+
+func instant() election.Instant { return election.Instant(now()) }
+
+// memberOpinion says whom a member holds for the master now; empty for nobody.
+type memberOpinion struct {
+	member int
+	master election.NodeID
+}
+
+// follow is one member's life: its machine between the network and the clock.
+func follow(ctx context.Context, number int, node *serfcmm.Node, machine *election.Machine, opinions chan<- memberOpinion) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	master := election.NodeID("")
+	for {
+		var event election.Event
+		select {
+		case <-ctx.Done():
+			return
+		case message := <-node.Received():
+			event = election.Received{Message: message}
+		case <-timer.C:
+			event = election.Ticked{}
+		}
+		result := machine.Step(instant(), event)
+		for _, action := range result.Actions {
+			if send, ok := action.(election.Send); ok {
+				node.Send(send.Message)
+			}
+		}
+		if result.Wake != 0 {
+			timer.Reset(max(0, result.Wake.Sub(instant())))
+		}
+		if view := machine.View(); view.Master != master {
+			master = view.Master
+			opinions <- memberOpinion{number, master}
+		}
+	}
+}
+
+// tally prints the moments at which all members have one opinion.
+func tally(ctx context.Context, count int, opinions <-chan memberOpinion) {
+	of, votes := make([]election.NodeID, count), map[election.NodeID]int{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case one := <-opinions:
+			votes[of[one.member]]--
+			of[one.member] = one.master
+			votes[one.master]++
+			if one.master != "" && votes[one.master] == count {
+				fmt.Println("all", now().Nanoseconds(), one.master)
+			}
+		}
+	}
+}

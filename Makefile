@@ -11,7 +11,7 @@ FUZZTIME ?= 10s
 GO      ?= go
 
 BUILD    := build
-PROGRAMS := cssc cssc-agent cssc-generator
+PROGRAMS := cssc cssc-agent cssc-guard cssc-generator
 TOOL     := $(GO) tool -modfile=contrib/tools/go.mod
 LINT     := $(TOOL) golangci-lint
 INTEGRATION := ./integration/... ./units/...
@@ -40,6 +40,7 @@ install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs") 
 	@usr=$(DESTDIR)$(PREFIX); lib=$$usr/lib/systemd; \
 	install -D -m 0755 $(BUILD)/bin/cssc $$usr/bin/cssc; \
 	install -D -m 0755 $(BUILD)/bin/cssc-agent $$usr/sbin/cssc-agent; \
+	install -D -m 0755 $(BUILD)/bin/cssc-guard $$usr/sbin/cssc-guard; \
 	install -D -m 0755 $(BUILD)/bin/cssc-generator $$lib/system-generators/cssc-generator; \
 	into() { dir=$$1; shift; for f; do if test -f "$$f"; then install -D -m 0644 "$$f" "$$dir/$${f##*/}"; fi; done; }; \
 	into $$lib/system contrib/dist/systemd/system/*; \
@@ -99,6 +100,15 @@ sim: ## SEEDS (1000000) simulated histories of the election from seed FIRST (1);
 mutants: ## plant bugs in the election, one at a time, and show which layer of its tests finds each
 	$(GO) run ./integration/cmd/mutants
 
+# What other nodes can say: no execution of a million may be believed, loop or panic.
+FUZZ_PEERS := ./serfcmm/wire:FuzzDecode ./serfcmm/election:FuzzReceived ./serfcmm:FuzzKeyring
+
+.PHONY: fuzz-peers
+fuzz-peers: ## 1,000,000 executions of each fuzz target that other nodes can reach
+	@mkdir -p $(BUILD); for pair in $(FUZZ_PEERS); do echo "== $$pair"; \
+	  $(GO) test "$${pair%%:*}" -run '^$$' -fuzz "^$${pair##*:}\$$" -fuzztime 1000000x -fuzzminimizetime 1x >$(BUILD)/fuzz.txt 2>&1 || \
+	    { cat $(BUILD)/fuzz.txt; exit 1; }; tail -n 3 $(BUILD)/fuzz.txt; done
+
 .PHONY: cover
 cover: ## coverage of the unit tests, per function, into build/cover.txt
 	@mkdir -p $(BUILD)
@@ -134,7 +144,7 @@ lab: deps
 	$(GO) run ./integration/cmd/lab prepare
 
 .PHONY: test
-test: deps lint docs-check lab ## everything, as root: what CI runs; prints a summary
+test: deps lint docs-check lab fuzz-peers ## everything, as root: what CI runs; prints a summary
 	@$(GO) build -o $(BUILD)/summary ./integration/cmd/summary
 	$(GO) test -json -tags integration -p 2 -parallel 4 -timeout 18m ./... | $(BUILD)/summary
 

@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -312,5 +314,110 @@ func TestLockHandsOver(t *testing.T) {
 		}
 		c.is("n1", levels.RoleOffline)
 		c.is("n3", levels.RoleVice)
+	})
+}
+
+// Goal: a node whose promote fails steps down and lets the next one try. Method: the
+// master's unit does not start on n1.
+func TestFailedPromoteGoesToTheNextNode(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		c.nodes["n2"].set(func() { c.nodes["n2"].failing["lead.service"] = 1000 })
+		c.die("n1")
+		c.nodes["n1"].set(func() { clear(c.nodes["n1"].active) })
+		c.is("n3", levels.RoleMaster)
+		c.neverTwo(5 * testLease)
+		if nodes := c.serving(); !slices.Equal(nodes, []levels.NodeID{"n3"}) {
+			t.Errorf("the master's unit runs on %v, want n3", nodes)
+		}
+	})
+}
+
+// Goal: an owner loop that was stopped for longer than its lease loses the role first: the
+// member is killed, nothing of the old term is started, and the node follows the new
+// master. Method: the loop hangs for two leases; the guard is not there.
+func TestStalledLoopLosesTheRoleFirst(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		w := c.nodes["n1"]
+		hang := make(chan struct{})
+		w.set(func() { w.hang = hang })
+		w.agent.Fresh(stalling(c.t)) // makes the loop publish, and hang
+		if _, err := w.agent.Register(stalling(c.t), levels.Registration{Component: "x", Client: ":1.9", Position: at("init:3")}); err == nil {
+			t.Log("registered before the loop hung")
+		}
+		c.is("n2", levels.RoleMaster)
+		starts := 0
+		w.set(func() { starts, w.hang = w.starts["lead.service"], nil })
+		close(hang)
+		c.is("n1", levels.RoleVice)
+		w.set(func() {
+			if _, up := w.active["lead.service"]; up || w.starts["lead.service"] != starts {
+				t.Errorf("after the stall the master's unit is up: %v, started %d times more", up, w.starts["lead.service"]-starts)
+			}
+		})
+		if status := c.is("n2", levels.RoleMaster); status.Term != 2 {
+			t.Errorf("term %d, want 2", status.Term)
+		}
+	})
+}
+
+// stalling is a context that ends soon, for calls into a loop that hangs.
+func stalling(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	t.Cleanup(cancel)
+
+	return ctx
+}
+
+// Goal: a voter whose memory is damaged says so, does not vote, and votes again when all
+// nodes are there. Method: the file is overwritten while n3 is away; then n1 goes.
+func TestDamagedVoteIsNoVote(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		c.lives["n3"].end()
+		w := c.nodes["n3"]
+		if err := os.WriteFile(w.dir+"/var/vote.json", []byte("rubbish"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.network.isolate("n1")
+		c.lives["n3"] = w.launch()
+		c.neverTwo(10 * testLease)
+		if nodes := c.serving(); len(nodes) != 0 {
+			t.Errorf("%v is master with the vote of a node that has forgotten its votes", nodes)
+		}
+		status := w.until("it says so", func(s *Status) bool { return strings.Contains(strings.Join(s.Problems, "; "), "vote.json") })
+		if status.Election != "forming" {
+			t.Errorf("election %s, want forming", status.Election)
+		}
+		c.network.heal()
+		w.until("a master", func(s *Status) bool { return s.Master != "" })
+		c.neverTwo(3 * testLease)
+	})
+}
+
+// Goal: a disk that takes nothing costs a voter its vote and a master nothing. Method: n2
+// and n3 cannot write when n1 goes, then they can.
+func TestFullDiskDoesNotVote(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		for _, id := range []levels.NodeID{"n2", "n3"} {
+			c.nodes[id].set(func() { c.nodes[id].fail.durable = true })
+		}
+		c.die("n1")
+		c.nodes["n1"].set(func() { clear(c.nodes["n1"].active) })
+		c.neverTwo(5 * testLease)
+		if nodes := c.serving(); len(nodes) != 0 {
+			t.Errorf("%v is master, and no vote can have been written", nodes)
+		}
+		status := c.nodes["n2"].agent.Status()
+		if !strings.Contains(strings.Join(status.Problems, "; "), "/var/lib/cssc writable") {
+			t.Errorf("problems %q, want what to do", status.Problems)
+		}
+		for _, id := range []levels.NodeID{"n2", "n3"} {
+			c.nodes[id].set(func() { c.nodes[id].fail.durable = false })
+		}
+		c.nodes["n2"].until("a master", func(s *Status) bool { return s.Master != "" })
 	})
 }

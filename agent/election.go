@@ -30,6 +30,8 @@ type mastership struct {
 	standing election.Standing
 	progress election.Progress
 	serving  bool
+	// unsavedVote could not be written; only a cluster of one goes on without.
+	unsavedVote *election.State
 	// card is what was handed to the gossip.
 	card levels.Card
 	// granted: the planned restart may go on.
@@ -147,10 +149,16 @@ func (l *loop) saveVote(state *election.State) bool {
 		return true
 	}
 	err := l.ports.Store.SaveVote(state)
+	if err != nil && l.config.Load().ClusterOfOne() {
+		l.unsavedVote = state // with the durable state, which tells the problem, see retry
+
+		return true
+	}
+	l.unsavedVote = nil
 	if err != nil {
 		l.problems.set("vote", fmt.Sprintf("%v; this node neither votes nor stands for election until it can: make /var/lib/cssc writable", err))
 
-		return l.config.Load().ClusterOfOne()
+		return false
 	}
 	l.problems.clear("vote")
 	l.durable.Term = max(l.durable.Term, levels.Term(state.Term))

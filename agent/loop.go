@@ -356,6 +356,7 @@ func (l *loop) stepped(ctx context.Context, next pending, result levels.Result) 
 // adopt puts a new configuration into force.
 func (l *loop) adopt(ctx context.Context, next *config.Config) {
 	l.config.Store(next)
+	l.problems.check("config", l.ports.Store.SaveConfig(*next))
 	l.lookNow = true
 	if err := l.way.Reconfigure(*next); err != nil {
 		l.problems.set("peers", "the new node table: "+err.Error())
@@ -416,7 +417,7 @@ func (l *loop) rearm(now levels.Instant) {
 	consider(l.settleAt, !l.said)
 	consider(l.pingAt, l.options.WatchdogInterval > 0)
 	consider(l.resyncAt, l.connected && !l.looking)
-	consider(l.retryAt, l.behind || l.unsaved)
+	consider(l.retryAt, l.behind || l.unsaved || l.unsavedVote != nil)
 	consider(l.cutAt, l.announced && !l.released)
 	consider(l.syncAt, l.syncDue())
 	consider(l.shownAt.Add(publishPause), l.stale.Load())

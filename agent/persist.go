@@ -137,7 +137,7 @@ func (l *loop) saveDurable() {
 
 // retry tries again what could not be written.
 func (l *loop) retry(ctx context.Context, now levels.Instant) {
-	if !l.behind && !l.unsaved {
+	if !l.behind && !l.unsaved && l.unsavedVote == nil {
 		return
 	}
 	l.retryAt = now.Add(retryPause)
@@ -148,5 +148,8 @@ func (l *loop) retry(ctx context.Context, now levels.Instant) {
 	}
 	if l.unsaved {
 		l.saveDurable()
+	}
+	if l.unsavedVote != nil {
+		l.saveVote(l.unsavedVote)
 	}
 }

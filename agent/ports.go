@@ -116,6 +116,10 @@ type Store interface {
 	LoadVote() (*election.State, error)
 	// SaveVote is as durable as SaveDurable.
 	SaveVote(state *election.State) error
+	// SaveConfig and LoadConfig keep the configuration in force for the rest of this boot, for
+	// an agent that is restarted when its files cannot be read.
+	SaveConfig(c config.Config) error
+	LoadConfig() (config.Config, error)
 	// AppendHistory keeps a bounded number of records.
 	AppendHistory(entry HistoryEntry) error
 	History(limit int) ([]HistoryEntry, error)

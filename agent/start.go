@@ -25,11 +25,13 @@ func (l *loop) start(ctx context.Context) error {
 	c, configErr := l.options.Load()
 	if configErr != nil {
 		l.journal.tell(ctx, msgConfigRefused, "error", configErr.Error())
-		if boot.Machine == nil || l.inCluster() {
+		c, err = l.ports.Store.LoadConfig() // that with which the node came up
+		if err != nil || boot.Machine == nil {
 			return fmt.Errorf("start the agent: %w", configErr)
 		}
-		c.Levels = boot.Machine.Config // that with which the node came up
 		l.problems.set("config", "the configuration cannot be read, the node goes on with the one before: "+configErr.Error())
+	} else {
+		l.problems.check("config", l.ports.Store.SaveConfig(c))
 	}
 	l.config.Store(&c)
 	l.bringBack(ctx, boot, c)
@@ -155,12 +157,4 @@ func (l *loop) greet() {
 	if l.unsaved {
 		l.saveDurable()
 	}
-}
-
-// inCluster says that this node belongs to a cluster of several: then it must not go on
-// without a node table, as if it were alone.
-func (l *loop) inCluster() bool {
-	vote, err := l.ports.Store.LoadVote()
-
-	return err != nil || vote != nil && len(vote.Voters) > 1
 }

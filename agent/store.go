@@ -115,7 +115,7 @@ func parseSnapshot(path string, text []byte, record *snapshotRecord) error {
 	return nil
 }
 
-func checkFormat(path string, body []byte, known int) error {
+func checkFormat(path string, body []byte, known int) error { //nolint:unparam // each file counts its formats by itself
 	var head struct {
 		Format int `json:"format"`
 	}

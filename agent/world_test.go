@@ -14,6 +14,7 @@ import (
 
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
 // world is everything around the agent that goes on when the agent is killed:
@@ -205,6 +206,14 @@ func (s *store) SaveDurable(state *DurableState) error {
 	}
 
 	return s.FileStore.SaveDurable(state)
+}
+
+func (s *store) SaveVote(state *election.State) error {
+	if s.failing().durable {
+		return errFull
+	}
+
+	return s.FileStore.SaveVote(state)
 }
 
 func (s *store) failing() diskFailure {

@@ -66,7 +66,7 @@ func TestCatalogueExplainsEveryMessage(t *testing.T) {
 	id := regexp.MustCompile(`"([0-9a-f]{32})"`)
 	entry := regexp.MustCompile(`(?m)^-- ([0-9a-f]{32})`)
 	code, catalogue := map[string]bool{}, map[string]bool{}
-	for _, file := range slices.Concat(glob(t, "agent/*.go"), glob(t, "cmd/cssc-agent/*.go")) {
+	for _, file := range slices.Concat(glob(t, "agent/*.go"), glob(t, "cmd/cssc-agent/*.go"), glob(t, "cmd/cssc-guard/*.go")) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -133,7 +133,7 @@ func TestSandboxExposureIsLow(t *testing.T) {
 	t.Parallel()
 	onEachSuite(t, func(t *testing.T, n *stage) {
 		n.Boot(t)
-		for unit, limit := range map[string]float64{"cssc-agent": 2.0, "cssc-leave": 1.5, "cssc-standalone": 1.5} {
+		for unit, limit := range map[string]float64{"cssc-agent": 2.0, "cssc-guard": 2.0, "cssc-leave": 1.5, "cssc-standalone": 1.5} {
 			output := n.Run(t, "systemd-analyze", "security", "--offline=true", "/usr/lib/systemd/system/"+unit+".service")
 			match := regexp.MustCompile(`exposure level for \S+: (\d+\.\d+)`).FindStringSubmatch(output)
 			if match == nil {
@@ -143,7 +143,7 @@ func TestSandboxExposureIsLow(t *testing.T) {
 				t.Errorf("%s: exposure %s, want at most %.1f", unit, match[1], limit)
 			}
 		}
-		verify := []string{"systemd-analyze", "verify", "--man=no", "cssc-agent.service", "cssc-leave.service", "cssc-standalone.service"}
+		verify := []string{"systemd-analyze", "verify", "--man=no", "cssc-agent.service", "cssc-guard.service", "cssc-leave.service", "cssc-standalone.service"}
 		if output := n.Run(t, verify...); strings.TrimSpace(output) != "" {
 			t.Errorf("systemd-analyze verify says:\n%s", output)
 		}

@@ -62,6 +62,13 @@ func (d *Direct) DeliverSignal(_, _ string, signal *dbus.Signal) {
 	}
 }
 
+// Meet connects, so that what comes next need not.
+func (d *Direct) Meet(ctx context.Context) error {
+	_, err := d.session(ctx)
+
+	return err
+}
+
 // Close ends the connection.
 func (d *Direct) Close() {
 	if d.current != nil {
@@ -150,8 +157,8 @@ type Doomed struct {
 	Ending bool
 }
 
-// Doomed lists the members of the master's targets, whatever other targets want them too:
-// what the targets want, require or pull down with them; of a member that is a target
+// Doomed lists the master's targets and their members, whatever other targets want these
+// too: what the targets want, require or pull down with them; of a member that is a target
 // itself what goes down with it, and what members that are sockets, timers or paths
 // start. Sorted by name.
 func (d *Direct) Doomed(ctx context.Context) ([]Doomed, error) {
@@ -205,9 +212,7 @@ func (s *session) mastersTargets(ctx context.Context) ([]string, error) {
 func add(found, generation map[string]*state) []string {
 	next := map[string]struct{}{}
 	for _, name := range sortedUnits(generation) {
-		if !mastersTarget(name) {
-			found[name] = generation[name]
-		}
+		found[name] = generation[name]
 		for _, member := range generation[name].dragged(name) {
 			if found[member] == nil && doomable(member) && len(found)+len(next) < maxDoomed {
 				next[member] = struct{}{}

@@ -44,11 +44,15 @@ func TestDoomedIsWhatTheMasterRuns(t *testing.T) {
 		f.add("cell.service", &fakeUnit{state: state{activeState: "deactivating"}, typed: map[string]any{"Slice": "system.slice", "MainPID": uint32(0)}})
 		f.add("part.service", &fakeUnit{state: state{activeState: "deactivating"}, typed: map[string]any{"Slice": "-.slice", "MainPID": uint32(9)}})
 		f.add("down.service", &fakeUnit{typed: map[string]any{"Slice": "system.slice"}})
+		f.units["cssc-master-0.target"].state.activeState = "active"
 		f.units["cssc-master.target"].state.consistsOf = []string{"part.service", "down.service"}
 	})
 	got, err := newDirect(t, f).Doomed(limited(t))
 	want := []Doomed{
 		{Unit: "cell.service", Group: "/system.slice/cell.service", Ending: true},
+		{Unit: "cssc-master-0.target", Up: true},
+		{Unit: "cssc-master-last.target", Ending: true},
+		{Unit: "cssc-master.target", Ending: true},
 		{Unit: "db.service", Group: "/system.slice/db.service", Up: true},
 		{Unit: "down.service", Group: "/system.slice/down.service", Ending: true},
 		{Unit: "grid.target", Up: true},

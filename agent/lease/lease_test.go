@@ -301,6 +301,7 @@ func TestDue(t *testing.T) {
 	}{
 		{Record{}, 5, false},
 		{Record{KillAt: 3}, 5, false},
+		{Record{Held: true}, 5, false},
 		{Record{Held: true, KillAt: 6}, 5, false},
 		{Record{Held: true, KillAt: 5}, 5, true},
 		{Record{Held: true, KillAt: 3}, 5, true},

@@ -38,7 +38,8 @@ type Record struct {
 	// must have ended.
 	From, Until int64
 	// KillAt is when the guard kills what still runs, a part of the kill margin before
-	// Until: late enough for the agent to have done it by itself.
+	// Until: late enough for the agent to have done it by itself. 0 or Forever for a lease
+	// without an end: then never.
 	KillAt int64
 
 	// Seq numbers the records of one file and PID is the process that wrote this one; Write
@@ -56,7 +57,9 @@ func BootOf(incarnation string) uint64 {
 }
 
 // Due says whether the guard must act at the instant now.
-func (r Record) Due(now int64) bool { return r.Held && r.KillAt != Forever && now >= r.KillAt }
+func (r Record) Due(now int64) bool {
+	return r.Held && r.KillAt != 0 && r.KillAt != Forever && now >= r.KillAt
+}
 
 // The words of a slot. The stamp is the sequence number, 0 while the rest is written.
 const (

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -47,9 +48,14 @@ func run(args []string, root string, warn io.Writer) int {
 
 		return 2
 	}
-	generated := units.Generate(ladders(filepath.Join(root, "/etc/cssc"), warn), units.Scan(root))
+	loaded, valid := configuration(filepath.Join(root, "/etc/cssc"), warn)
+	ladders, installed := units.LaddersOf(loaded.Levels), units.Scan(root)
+	generated := units.Generate(ladders, installed)
 	for _, finding := range generated.Findings {
 		_, _ = fmt.Fprintf(warn, "cssc-generator: %s\n", finding)
+	}
+	if valid && !loaded.ClusterOfOne() && loaded.Levels.Eligible {
+		maps.Copy(generated.Files, units.GenerateGuard(ladders, installed, loaded.Mastership.Lease))
 	}
 	for name, text := range generated.Files {
 		if err := write(filepath.Join(args[0], name), text); err != nil {
@@ -62,18 +68,19 @@ func run(args []string, root string, warn io.Writer) int {
 	return 0
 }
 
-// ladders reads the configured numbers of levels, or falls back to the default ones.
-func ladders(dir string, warn io.Writer) units.Ladders {
+// configuration reads it; of one that is not valid nothing counts, and the numbers of levels
+// are the default ones.
+func configuration(dir string, warn io.Writer) (loaded config.Config, valid bool) {
 	loaded, err := config.Load(dir)
 	if err == nil {
-		return units.LaddersOf(loaded.Levels)
+		return loaded, true
 	}
 	for line := range strings.Lines(err.Error()) {
 		_, _ = fmt.Fprintf(warn, "cssc-generator: %s\n", strings.TrimSpace(line))
 	}
 	_, _ = fmt.Fprintln(warn, "cssc-generator: the configuration is not valid, the level targets are those of the default levels; correct it (cssc verify), then systemctl daemon-reload")
 
-	return units.LaddersOf(levels.DefaultConfig(""))
+	return config.Config{Levels: levels.DefaultConfig("")}, false
 }
 
 func write(path, text string) error {

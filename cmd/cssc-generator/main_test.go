@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +56,38 @@ func TestRunNeverLetsABootHang(t *testing.T) {
 	}
 	if code := run([]string{"/dev/null/x", "", ""}, t.TempDir(), &warn); code != 1 {
 		t.Errorf("folder that cannot be written: exit %d", code)
+	}
+}
+
+// TestGuardComesWithAClusterThatMayNeedIt: more than one node, and this one may be master.
+func TestGuardComesWithAClusterThatMayNeedIt(t *testing.T) {
+	t.Parallel()
+	nodes := "[security]\ninsecure = true\n[local]\nnode = \"%s\"\n[mastership]\nprofile = \"fast\"\n" +
+		"[[node]]\nname = \"a\"\naddress = \"192.0.2.1\"\n[[node]]\nname = \"b\"\naddress = \"192.0.2.2\"\n" +
+		"[[node]]\nname = \"w\"\naddress = \"192.0.2.3\"\neligible = false\n"
+	for _, c := range []struct {
+		name, text string
+		want       bool
+	}{
+		{"no configuration", "", false},
+		{"one node", "[local]\nnode = \"a\"\n[[node]]\nname = \"a\"\naddress = \"192.0.2.1\"\n", false},
+		{"eligible", fmt.Sprintf(nodes, "a"), true},
+		{"witness", fmt.Sprintf(nodes, "w"), false},
+		{"invalid", fmt.Sprintf(nodes, "a") + "nonsense = 1\n", false},
+	} {
+		root, out := t.TempDir(), t.TempDir()
+		file := filepath.Join(root, "etc/cssc/cssc.toml")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(c.text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		var warn bytes.Buffer
+		if code := run([]string{out, "", ""}, root, &warn); code != 0 || (warn.Len() > 0) != (c.name == "invalid") {
+			t.Errorf("%s: exit %d, %s", c.name, code, warn.String())
+		}
+		guard, err := os.ReadFile(filepath.Join(out, "cssc-guard.service.d/50-cssc.conf"))
+		if got := err == nil; got != c.want || got && !strings.Contains(string(guard), "WatchdogSec=150ms") {
+			t.Errorf("%s: guard %v (%v), want %v, with a quarter of the lease:\n%s", c.name, got, err, c.want, guard)
+		}
 	}
 }
 

@@ -194,7 +194,7 @@ func scenarioOdd() *report {
 	status := scenarioCluster()
 	for i := range status.Nodes {
 		if node := &status.Nodes[i]; !node.Self {
-			node.InStep, node.Differs = false, []string{"node.vote"}
+			node.InStep, node.Differs, node.Why = false, []string{"node.vote"}, "another configuration: node.vote"
 		}
 	}
 

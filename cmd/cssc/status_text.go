@@ -182,6 +182,10 @@ func nodeWhy(node levels.NodeView, status *report) string {
 		return "silent"
 	case !node.InStep && masterDrift(status) == nil:
 		return driftWords(node)
+	case !node.InStep: // it is this node that must change
+		node.Why = ""
+
+		return eligibility(node)
 	default:
 		return eligibility(node)
 	}

@@ -29,6 +29,8 @@ type ballot struct {
 	sent    Instant
 	until   Instant
 	planned bool
+	// fresh: it was opened with this step, and its term is not yet on disk.
+	fresh   bool
 	answers map[NodeID]ballotAnswer
 }
 
@@ -174,7 +176,7 @@ func (m *Machine) campaign(term, released Term) {
 	m.state.Term, m.state.Vote = term, m.config.Self
 	m.dirty = true
 	if m.self().Vote {
-		m.give(m.config.Self, term, m.config.Lease, false)
+		m.give(Message{Kind: KindVote, From: m.config.Self, Term: term, Lease: m.config.Lease})
 	}
 	m.note(TopicCampaign, "this node stands for term %d", term)
 	m.open(&ballot{term: term, until: m.now.Add(2 * m.patience()), planned: released != 0})
@@ -194,7 +196,19 @@ func (m *Machine) open(b *ballot) {
 		message.To = id
 		m.send(message)
 	})
-	m.tally()
+	b.fresh = !b.pre && !m.config.alone()
+	if !b.fresh {
+		m.tally()
+	}
+}
+
+// saved counts the own vote, and those that count as given, once the term is on disk: they
+// may be enough.
+func (m *Machine) saved() {
+	if b := m.ballot; b != nil && b.fresh {
+		b.fresh = false
+		m.tally()
+	}
 }
 
 // counted takes an answer. It counts only for the very question that is open, and once.

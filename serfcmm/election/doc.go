@@ -41,6 +41,12 @@
 //     A voter that is restarted with such a table asks for a new proof.
 //   - Anything about a clock that stands still while its machine is paused, or one faster
 //     than ρ: the term is the fencing token for storage.
+//   - Terms that rise, when a majority of voters has lost its state at once, or when one has
+//     and the others that are there have never taken part: then nobody can tell the cluster
+//     from one that forms for the first time. That no two act at once holds even so.
+//   - Anything when a state file is replaced by an older one, as a restored backup does: the
+//     voter has forgotten promises, and believes that it has not. Only with an even number
+//     of voters does one such voter do no harm.
 //   - That the vice wins. It is a preference; safety never depends on it.
 //   - FencedAsked is as true as the operator who says it.
 //

@@ -33,4 +33,6 @@ const (
 	Forever = Instant(1<<63 - 1)
 	// Endless is the duration until then.
 	Endless = time.Duration(1<<63 - 1)
+
+	lastRound = Round(1<<64 - 1)
 )

@@ -51,6 +51,7 @@ type Machine struct {
 	// firstRound is below every round of this life.
 	firstRound Round
 	peers      map[NodeID]*peer
+	voterIDs   []NodeID // of the table, in its order
 	fenced     map[NodeID]bool
 
 	voter
@@ -108,6 +109,7 @@ func New(start Start) *Machine {
 // meet makes an entry for every other node of the table and forgets those that left it.
 func (m *Machine) meet() {
 	before := m.peers
+	m.voterIDs = m.config.voters()
 	m.peers = map[NodeID]*peer{}
 	for _, node := range m.config.Nodes {
 		if node.ID == m.config.Self {
@@ -143,7 +145,7 @@ func (m *Machine) remember(start Start) {
 		m.quietUntil = m.now.Add(m.config.longestPromise())
 	}
 	if m.state.Promised != "" {
-		m.promise = promise{to: m.state.Promised, term: m.state.PromisedTerm, until: m.now.Add(m.state.Hold)}
+		m.promise = promise{to: m.state.Promised, term: m.state.PromisedTerm, until: m.now.Add(m.state.Hold), made: lastRound}
 	}
 	m.sayGoodbye = m.state.Promised == m.config.Self || m.state.Vote == m.config.Self || m.state.Master == m.config.Self
 }
@@ -154,6 +156,9 @@ func (m *Machine) Step(now Instant, ev Event) Result {
 	m.now = max(m.now, now)
 	m.out = Result{}
 	m.overdue()
+	if _, failed := ev.(PersistFailed); !failed {
+		m.saved()
+	}
 	m.take(ev)
 	m.advance()
 	m.tell()
@@ -274,7 +279,7 @@ func (m *Machine) count(passes func(NodeID) bool) int {
 	return n
 }
 
-func (m *Machine) majority() int { return majority(len(m.config.voters())) }
+func (m *Machine) majority() int { return majority(len(m.voterIDs)) }
 
 // drop counts a message that makes no sense; the first, tenth, hundredth … is told.
 func (m *Machine) drop(message Message, why string) {

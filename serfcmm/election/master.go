@@ -11,6 +11,7 @@ type master struct {
 	since   Instant // when it was elected
 	first   bool    // nobody else was the master before, or it is resumed
 	rounds  []roundSent
+	values  []Instant // of majorityOf, kept for its next call
 	answers map[NodeID]answered
 	renewAt Instant
 	slowAt  Instant // for those that neither vote nor may stand
@@ -268,8 +269,8 @@ func (m *Machine) majorityOf(value func(answered) Instant) Instant {
 			newest.until = max(newest.until, round.until)
 		}
 	}
-	var values []Instant
-	for _, id := range m.config.voters() {
+	values := m.values[:0]
+	for _, id := range m.voterIDs {
 		if id == m.config.Self || m.fenced[id] {
 			values = append(values, value(newest))
 		} else {
@@ -277,6 +278,7 @@ func (m *Machine) majorityOf(value func(answered) Instant) Instant {
 		}
 	}
 	slices.Sort(values)
+	m.values = values
 
 	return values[len(values)-m.majority()]
 }
@@ -409,6 +411,6 @@ func (m *Machine) planRestart() {
 	m.graceUntil = m.now.Add(m.config.Lease)
 	m.renew(m.config.RestartGrace)
 	m.graceRound = m.rounds[len(m.rounds)-1].round
-	m.give(m.config.Self, m.lease.Term, m.config.RestartGrace, false)
+	m.give(Message{Kind: KindRenew, From: m.config.Self, Term: m.lease.Term, Lease: m.config.RestartGrace})
 	m.extend()
 }

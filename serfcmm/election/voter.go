@@ -23,6 +23,9 @@ type promise struct {
 	to    NodeID
 	term  Term
 	until Instant
+	// made is the round of the question on which until rests; the last there can be when
+	// nobody knows.
+	made Round
 }
 
 // bound says for how long this voter may not answer the node; 0 when it may.
@@ -41,22 +44,25 @@ func (m *Machine) bound(to NodeID) time.Duration {
 	}
 }
 
-// give makes a promise; the caller has made sure that none to another is running. A longer
-// one to the same node stays in force, unless that node gives the rest of it back.
-func (m *Machine) give(to NodeID, term Term, lease time.Duration, exact bool) {
+// give makes the promise that a vote or a renewal asks for; the caller has made sure that
+// none to another is running. A longer one to the same node stays in force, unless that node
+// gives the rest of it back in a later question than the one that it rests on.
+func (m *Machine) give(question Message) {
+	to, term, lease := question.From, question.Term, question.Lease
 	if m.promise.to == to {
 		term = max(term, m.promise.term) // a late renewal of an older term must not make it void with that
 	}
 	length := m.config.promise(lease)
-	until := m.now.Add(length)
-	if m.promise.to == to && m.promise.until > until && !exact {
-		until = m.promise.until
+	until, made := m.now.Add(length), question.Round
+	givenBack := question.Kind == KindRenew && question.Released == question.Term && question.Round > m.promise.made
+	if m.promise.to == to && m.promise.until > until && !givenBack {
+		until, made = m.promise.until, m.promise.made
 		length = Endless
 		if until != Forever {
 			length = until.Sub(m.now)
 		}
 	}
-	m.promise = promise{to: to, term: term, until: until}
+	m.promise = promise{to: to, term: term, until: until, made: made}
 	if m.state.Promised == to && m.state.PromisedTerm == term && m.state.Hold >= length &&
 		(m.state.Hold == length || length != m.config.promise(lease)) {
 		return // a longer one that is running out is not worth a write
@@ -130,7 +136,7 @@ func (m *Machine) voteAsked(message Message) {
 		m.abandon("voted for " + string(message.From))
 		m.state.Term, m.state.Vote = message.Term, message.From
 		m.dirty = true
-		m.give(message.From, message.Term, message.Lease, false)
+		m.give(message)
 		m.favoured, m.favouredUntil = "", 0
 		if message.Released != 0 && message.Released == m.state.MasterTerm {
 			m.released = message.Released
@@ -168,25 +174,22 @@ func (m *Machine) renewAsked(message Message) {
 		m.lose("term " + termText(message.Term) + " of " + string(message.From) + " has begun")
 	}
 	m.abandon("a master is there: " + string(message.From))
-	// The first renewal that is heard may be one that was overtaken by the question for a
-	// longer promise; those after it are in order.
-	exact := message.Released == message.Term && m.lastRound != 0
 	m.follow(message)
 	refusal, left := RefusalNone, time.Duration(0)
 	if m.self().Vote {
-		refusal, left = m.promiseTo(message, exact)
+		refusal, left = m.promiseTo(message)
 	}
 	m.answer(message, KindPromise, refusal, left)
 }
 
-func (m *Machine) promiseTo(message Message, exact bool) (Refusal, time.Duration) {
+func (m *Machine) promiseTo(message Message) (Refusal, time.Duration) {
 	if !m.proven {
 		return RefusalUnproven, Endless
 	}
 	if left := m.bound(message.From); left > 0 {
 		return RefusalPromised, left
 	}
-	m.give(message.From, message.Term, message.Lease, exact)
+	m.give(message)
 
 	return RefusalNone, 0
 }

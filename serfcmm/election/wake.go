@@ -16,6 +16,7 @@ func (m *Machine) wake() Instant {
 	consider(m.started.Add(m.config.FormationTimeout), !m.proven && m.now < m.started.Add(m.config.FormationTimeout))
 	if m.ballot != nil {
 		consider(m.ballot.until, true)
+		consider(m.now+1, m.ballot.fresh)
 	} else {
 		consider(max(m.standAt(), m.now+1), !m.leads())
 	}

@@ -113,8 +113,8 @@ func askTests(ctx context.Context, dir, overlay string) (name, by string, err er
 	}
 	for _, l := range layers() {
 		args := append([]string{"-rapid.nofailfile", "-test.failfast", "-test.timeout", patience.String()}, l.args...)
-		if out, failed := command(ctx, election, binary, args...); failed != nil {
-			return l.name, failedTest(out), nil
+		if by := firstFailure(ctx, binary, args); by != "" {
+			return l.name, by, nil
 		}
 	}
 
@@ -161,6 +161,16 @@ func command(ctx context.Context, dir, name string, args ...string) (string, err
 	}
 
 	return out.String(), err
+}
+
+// firstFailure runs tests and names what failed; empty when nothing did.
+func firstFailure(ctx context.Context, binary string, args []string) string {
+	out, err := command(ctx, election, binary, args...)
+	if err == nil {
+		return ""
+	}
+
+	return failedTest(out)
 }
 
 // failedTest names the first test that failed, or what ended them all.

@@ -141,16 +141,32 @@ func promises() []mutant {
 			"a promise is told before it is on disk",
 		},
 		{
-			"promise-from-before", file, "until := m.now.Add(length)", "until := m.now.Add(length - m.config.RenewEvery)",
+			"promise-from-before", file, "until, made := m.now.Add(length), question.Round", "until, made := m.now.Add(length-m.config.RenewEvery), question.Round",
 			"a promise counted from before its receipt",
 		},
 		{
-			"promise-shortened", file, "if m.promise.to == to && m.promise.until > until {", "if false && m.promise.until > until {",
+			"promise-shortened", file, "m.promise.until > until && !givenBack {", "m.promise.until > until && false {",
 			"a late renewal makes the promise for a planned restart short again",
 		},
 		{
 			"grace-not-saved", file, "m.state.Hold = to, term, length", "m.state.Hold = to, term, min(length, m.config.promise(m.config.Lease))",
 			"a voter that restarts during a planned restart of the master forgets the longer promise",
+		},
+		{
+			"late-renewal-gives-back", file, " && question.Round > m.promise.made", "",
+			"a renewal from before a planned restart, that comes late, takes the rest of the long promise back",
+		},
+		{
+			"restart-gives-back", "machine.go", "made: lastRound", "made: 0",
+			"the same, at a voter that has restarted meanwhile",
+		},
+		{
+			"elected-before-saved", "candidate.go", "b.fresh = !b.pre && !m.config.alone()", "b.fresh = false",
+			"votes that count as given elect in the step in which the state file cannot be written",
+		},
+		{
+			"late-report-proves", "follower.go", "if message.Round > m.firstRound && message.Round <= m.round {", "if message.Round > 0 {",
+			"a report from before a voter lost its disk proves it below the terms in which it has voted",
 		},
 		{
 			"promise-falls-to-older-term", file, "term = max(term, m.promise.term)", "term = min(term, max(term, m.promise.term))",
@@ -184,7 +200,7 @@ func restarts() []mutant {
 			"a restarted voter votes while its promise to the master holds",
 		},
 		{
-			"restart-waits-too-short", file, "until: m.now.Add(m.state.Hold)}", "until: m.now.Add(m.state.Hold / 2)}",
+			"restart-waits-too-short", file, "until: m.now.Add(m.state.Hold), made", "until: m.now.Add(m.state.Hold / 2), made",
 			"a restarted voter counts its promise from before it may have given it",
 		},
 		{
@@ -196,7 +212,7 @@ func restarts() []mutant {
 			"what an unproven voter wrote proves it after the next restart",
 		},
 		{
-			"persist-after-message", file, "if m.dirty {\n", "if m.dirty && len(m.out.Actions) == 0 {\n",
+			"persist-after-message", file, "m.dirty && !failed {", "m.dirty && !failed && len(m.out.Actions) == 0 {",
 			"messages leave with the step before the one that writes",
 		},
 		{
@@ -235,7 +251,7 @@ func leases() []mutant {
 			"a lease goes on with one answer less than a majority",
 		},
 		{
-			"renewed-by-non-voters", file, "for _, id := range m.config.voters() {\n\t\tif id == m.config.Self", "for _, node := range m.config.Nodes {\n\t\tid := node.ID\n\t\tif id == m.config.Self",
+			"renewed-by-non-voters", file, "for _, id := range m.voterIDs {\n\t\tif id == m.config.Self", "for _, node := range m.config.Nodes {\n\t\tid := node.ID\n\t\tif id == m.config.Self",
 			"a master without a vote counts itself",
 		},
 		{

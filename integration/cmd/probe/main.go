@@ -7,6 +7,10 @@
 //	                                           every invocation; notifies systemd when ready
 //	probe hold FOLDER DUTY                     record a life for package history until told to
 //	                                           stop; notifies systemd when ready
+//	probe lease FILE once|fence|renew LENGTH   play the agent: write the lease record
+//	probe lease FILE clear -
+//	probe stubborn FILE                        show in FILE.beat that this process lives
+//	probe spin nice|realtime                   use a processor up
 //	probe attack KIND ARGUMENT                 try something forbidden; see attack.go
 //
 // A POSITION is SEQUENCE:LEVEL. A MODE is ok (the default), fail:N (the first N answers are
@@ -44,6 +48,12 @@ func run(ctx context.Context, args []string) error {
 		return serve(ctx, args[1], args[2], args[3:])
 	case len(args) == 3 && args[0] == "hold":
 		return hold(ctx, args[1], args[2])
+	case len(args) == 4 && args[0] == "lease":
+		return playAgent(ctx, args[1], args[2], args[3])
+	case len(args) == 2 && args[0] == "stubborn":
+		return stubborn(args[1])
+	case len(args) == 2 && args[0] == "spin":
+		return spin(args[1])
 	case len(args) == 3 && args[0] == "attack":
 		return attack(ctx, args[1], args[2])
 	default:

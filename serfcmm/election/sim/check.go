@@ -99,7 +99,7 @@ func (w *world) checkCovered(n *node) {
 		p := &w.truth.promises[voter][n.index]
 		switch {
 		case w.plan.Voters>>voter&1 == 0:
-		case voter == n.index, n.fenced>>voter&1 == 1, p.until >= over && p.term == lease.Term:
+		case voter == n.index, n.fenced>>voter&1 == 1, n.worded >= over, p.until >= over && p.term == lease.Term:
 			count++
 		}
 	}

@@ -27,8 +27,8 @@
 //   - Disks lie only within what the design promises. A disk is lost only while every
 //     majority keeps a voter that has taken part and remembers; a disk is rolled back, and a voter is reset by
 //     an operator, only on one node of a cluster with an even number of voters, where any
-//     two majorities share another voter. Beyond that no protocol without a third copy of
-//     the vote is safe, and contrib/failures.md says so.
+//     two majorities share another voter. What is beyond that, package election
+//     says that it does not guarantee.
 //   - A node that is frozen with all its processes runs none of its members meanwhile, and
 //     its guard comes before them when it thaws.
 //   - No forged messages: the network loses, delays, repeats and replays what was sent.

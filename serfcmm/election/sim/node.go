@@ -67,6 +67,8 @@ type node struct {
 	woken int64
 	// fenced are the nodes that an operator has told this one to count as off.
 	fenced uint8
+	// worded is the true time until which a lease rests on an operator's word.
+	worded int64
 	// heard is what each node has last said; reported are those that have told their terms.
 	heard    [MaxNodes]heard
 	reported uint8

@@ -48,7 +48,10 @@ func (w *world) noteReceived(n *node, l *letter) {
 		h.standing, h.hash, h.serial = m.Standing, m.Hash, m.Serial
 	}
 	n.heard[l.from].at, n.heard[l.from].true = now, w.t
-	n.fenced &^= 1 << l.from
+	if n.fenced>>l.from&1 == 1 { // what it has got by the operator's word lasts to its end
+		n.fenced &^= 1 << l.from
+		n.worded = n.clock.when(n.machine.Lease().Until)
+	}
 	if l.sent < w.nodes[l.from].lives {
 		w.rare.met(RareReplayOtherLife)
 	}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cssc-ha/cssc/agent/lease"
+)
+
+const (
+	// How often: aliveEvery is how often a process that must die shows that it lives.
+	aliveEvery = 500 * time.Microsecond
+	// The part of a lease that is left when the guard kills: half of the kill margin.
+	marginParts = 20
+	renewParts  = 8
+	// How long a processor is used up: real-time processes leave nothing to anybody.
+	spinFor = 2500 * time.Millisecond
+)
+
+func bootTime() (int64, error) {
+	var now unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now)
+
+	return now.Nano(), err
+}
+
+// playAgent writes the lease record as the agent would: "once" holds a lease of the length
+// and prints "KILLAT UNTIL", "renew" goes on renewing it, "clear" ends it. With fence the
+// node is to be rebooted when its members survive.
+func playAgent(ctx context.Context, file, what, length string) error {
+	record, err := lease.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = record.Close() }()
+	fence := what == "fence"
+	switch what {
+	case "clear":
+		record.Write(lease.Record{})
+
+		return nil
+	case "once", "fence":
+		return holdLease(record, length, fence)
+	case "renew":
+		period, err := time.ParseDuration(length)
+		if err != nil {
+			return err
+		}
+		ticker := time.NewTicker(period / renewParts)
+		defer ticker.Stop()
+		for {
+			if err := holdLease(record, length, false); err != nil {
+				return err
+			}
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	default:
+		return fmt.Errorf("lease %q: want once, fence, renew or clear", what)
+	}
+}
+
+// holdLease writes one lease that begins now.
+func holdLease(record *lease.Writer, length string, fence bool) error {
+	l, err := time.ParseDuration(length)
+	if err != nil {
+		return err
+	}
+	now, err := bootTime()
+	if err != nil {
+		return err
+	}
+	r := lease.Record{Term: 1, Held: true, SelfFence: fence, From: now, Until: now + int64(l)}
+	r.KillAt = r.Until - int64(l/marginParts)
+	record.Write(r)
+	fmt.Println(r.KillAt, r.Until)
+
+	return nil
+}
+
+// stubborn appends a line with its start to FILE and then writes the time into FILE.beat again
+// and again, so that the last one is when it lived last. Signals that can be caught do not end it.
+func stubborn(file string) error {
+	now, err := bootTime()
+	if err != nil {
+		return err
+	}
+	starts, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(starts, "%d start\n", now)
+	last, openErr := os.OpenFile(file+".beat", os.O_WRONLY|os.O_CREATE, 0o644)
+	if err = errors.Join(err, starts.Close(), openErr); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(aliveEvery)
+	defer ticker.Stop()
+	for range ticker.C {
+		if now, err = bootTime(); err != nil {
+			return err
+		}
+		if _, err = last.WriteAt(fmt.Appendf(nil, "%020d\n", now), 0); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// spin uses a processor up, with a real-time priority when that is asked for.
+func spin(kind string) error {
+	runtime.LockOSThread() // both are of a thread
+	switch kind {
+	case "nice":
+		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, -20); err != nil {
+			return err
+		}
+	case "realtime":
+		attributes := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 50}
+		if err := unix.SchedSetAttr(0, &attributes, 0); err != nil {
+			return err
+		}
+	}
+	begin, err := bootTime()
+	for now := begin; err == nil && now-begin < int64(spinFor); {
+		now, err = bootTime()
+	}
+
+	return err
+}

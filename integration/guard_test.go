@@ -25,8 +25,8 @@ const (
 	leaseFile = "/run/cssc/lease"
 	// What the member of the master's targets writes while it lives.
 	lifeFile = "/var/log/life"
-	// The lease of the configuration below, and the one that is written for a trial.
-	trialLease = "1500ms"
+	// The lease of the configuration below, of which the guard's watchdog is a quarter.
+	trialLease = "2s"
 	// Longest time in which anything here comes to rest.
 	guardLimit = 30 * time.Second
 )
@@ -228,8 +228,8 @@ func (g guarded) small() {
 	g.t.Helper()
 	status := g.Run(g.t, "cat", "/proc/"+g.pid("cssc-guard.service")+"/status")
 	match := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindStringSubmatch(status)
-	if kilobytes, err := strconv.Atoi(match[1]); err != nil || kilobytes > 12*1024 {
-		g.t.Errorf("%s: the guard has %s kB, want at most 12 MiB", g.Suite, match[1])
+	if kilobytes, err := strconv.Atoi(match[1]); err != nil || kilobytes > 8*1024 {
+		g.t.Errorf("%s: the guard has %s kB, want at most 8 MiB", g.Suite, match[1])
 	}
 	g.t.Logf("%s: the guard has %s kB resident", g.Suite, match[1])
 }

@@ -142,14 +142,10 @@ func (c *clerk) work(ctx context.Context, d *desk, o orders) {
 		err = errors.Join(err, listErr)
 	case o.meet:
 		err = errors.Join(err, d.direct.Meet(ctx))
-	case o.rest:
+	}
+	if o.rest { // the list is kept: an old one is better than none when PID 1 does not answer
 		d.direct.Close()
-		if d == c.lists {
-			c.latest.Store(&roster{})
-			c.saved = nil
-			_ = os.Remove(c.file)
-			debug.FreeOSMemory()
-		}
+		debug.FreeOSMemory()
 	}
 	if err != nil {
 		d.direct.Close() // whatever is wrong with it, the next one is new

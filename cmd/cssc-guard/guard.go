@@ -30,7 +30,7 @@ type world interface {
 	// read returns the record in force, or why there is none.
 	read() (lease.Record, error)
 	// roster is the newest list of members; refresh asks for a newer one and returns at
-	// once, rest says that none is needed.
+	// once, rest says that none is needed for now.
 	roster() roster
 	refresh()
 	rest()

@@ -17,6 +17,9 @@ const (
 	pressEvery = 20 * time.Millisecond
 	// How often: stopEvery is how often PID 1 is asked again for the stop of what is up.
 	stopEvery = time.Second
+	// A limit: mostComebacks is how often a member is killed that something starts again and
+	// again, before that counts as a failure.
+	mostComebacks = 20
 	// Bounds of the time that killing may take, which is what the agent has left of the
 	// kill margin.
 	shortestSpan = 20 * time.Millisecond
@@ -56,6 +59,8 @@ type strike struct {
 	// command for stopping: no list was made since.
 	seen   map[string]int64
 	frozen map[string]bool
+	// comebacks counts the kills after all was gone.
+	comebacks int
 	// pressed: the second round was done. gone: nothing was left once. failed: that was told.
 	pressed, gone, failed bool
 	// pressAt, stopAt and complainAt are when those may be done again; askedAt is when a list
@@ -183,7 +188,7 @@ func (g *guard) left(list roster, now int64) (serving, unknown, ending []units.D
 		case known && member.Ending:
 			g.thaw(member.Group)
 			ending = append(ending, member)
-		case known, since == s.struckAt, now >= s.patienceAt:
+		case known, since == s.struckAt:
 			serving = append(serving, member)
 		default:
 			unknown = append(unknown, member)
@@ -220,6 +225,9 @@ func (g *guard) press(serving []units.Doomed, now int64) {
 		return
 	}
 	s.pressed, s.pressAt = true, now+int64(pressEvery)
+	if s.gone {
+		s.comebacks++
+	}
 	for _, member := range serving {
 		_ = g.world.killGroup(member.Group) // told by the first, and PID 1 is asked as well
 		g.thaw(member.Group)
@@ -268,7 +276,7 @@ func (g *guard) judge(serving, ending []units.Doomed, now int64) {
 		unit, why = serving[0].Unit, "it survives SIGKILL"
 	case patience && !s.struck:
 		why = "PID 1 does not say what runs"
-	case patience && len(serving) > 0:
+	case patience && len(serving) > 0 && s.comebacks > mostComebacks:
 		unit, why = serving[0].Unit, "it comes back again and again"
 	case patience && isStuck:
 		unit, why = stuck, "PID 1 does not stop it"

@@ -23,6 +23,8 @@ type kernel struct {
 	clerk  *clerk
 	notify *notifier
 	log    *journal
+	// resting: there is no connection to PID 1, or soon there will be none.
+	resting bool
 	// interval is that of the watchdog; 0 = none.
 	interval time.Duration
 
@@ -62,6 +64,7 @@ func (w *kernel) start() {
 		_ = w.timer.SetReadDeadline(time.Unix(1, 0))
 	})
 	w.rehearse()
+	w.refresh() // so that there is a list when a lease begins and PID 1 does not answer
 	w.notify.send("READY=1\nSTATUS=" + grip)
 }
 
@@ -121,15 +124,18 @@ func (w *kernel) read() (lease.Record, error) {
 func (w *kernel) roster() roster { return *w.clerk.latest.Load() }
 
 func (w *kernel) refresh() {
+	w.resting = false
 	w.clerk.lists.order(func(o *orders) { o.refresh, o.rest = true, false })
 	w.clerk.orders.order(func(o *orders) { o.meet, o.rest = true, false })
 }
 
 func (w *kernel) rest() {
-	if w.roster().since != 0 {
-		for _, desk := range []*desk{w.clerk.lists, w.clerk.orders} {
-			desk.order(func(o *orders) { o.rest = true })
-		}
+	if w.resting {
+		return
+	}
+	w.resting = true
+	for _, desk := range []*desk{w.clerk.lists, w.clerk.orders} {
+		desk.order(func(o *orders) { o.rest = true })
 	}
 }
 

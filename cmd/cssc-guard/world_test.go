@@ -121,7 +121,7 @@ func TestCatalogueFitsTheMessages(t *testing.T) {
 	}
 }
 
-// TestNextGuardKnowsTheMembers: the list outlives the process, until no lease is held.
+// TestNextGuardKnowsTheMembers: the list outlives the process.
 func TestNextGuardKnowsTheMembers(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "members")
@@ -135,10 +135,6 @@ func TestNextGuardKnowsTheMembers(t *testing.T) {
 	next := newClerk(file, now)
 	if list := next.latest.Load(); list.since != 1 || !reflect.DeepEqual(list.members, members) {
 		t.Errorf("the next guard has %+v, want %+v", list, members)
-	}
-	next.work(t.Context(), next.lists, orders{rest: true})
-	if list := newClerk(file, now).latest.Load(); list.since != 0 {
-		t.Errorf("after the lease the next guard has %+v", list)
 	}
 	if err := os.WriteFile(file, []byte("rubbish"), 0o600); err != nil {
 		t.Fatal(err)

@@ -34,12 +34,13 @@ type fakePeers struct {
 
 func (w *world) newPeers(c config.Config) (Peers, error) {
 	self := election.NodeID(c.Levels.Node)
-	box := make(chan election.Message, 1024)
 	w.network.mu.Lock()
-	w.network.boxes[self] = box
-	w.network.mu.Unlock()
+	defer w.network.mu.Unlock()
+	if w.network.boxes[self] == nil {
+		w.network.boxes[self] = make(chan election.Message, 1024)
+	}
 
-	return &fakePeers{network: w.network, self: self, box: box}, nil
+	return &fakePeers{network: w.network, self: self, box: w.network.boxes[self]}, nil
 }
 
 func (p *fakePeers) Run(ctx context.Context) error {
@@ -125,6 +126,9 @@ func inCluster(t *testing.T, story func(c *cluster)) {
 		}
 		for _, id := range []levels.NodeID{"n1", "n2", "n3"} {
 			c.nodes[id] = c.newNode(id)
+			c.network.boxes[election.NodeID(id)] = make(chan election.Message, 1024)
+		}
+		for _, id := range []levels.NodeID{"n1", "n2", "n3"} {
 			c.lives[id] = c.nodes[id].launch()
 		}
 		defer c.end()

@@ -188,7 +188,9 @@ func (l *loop) decided(ctx context.Context, action election.Action, saved bool) 
 		l.killMembers(ctx, action)
 	case election.RestartGranted:
 		l.granted = true
-		l.journal.tell(ctx, msgRestartGranted, "until", action.Until)
+		if l.election.Lease().Term != 0 { // else there is no role to keep
+			l.journal.tell(ctx, msgRestartGranted, "until", action.Until)
+		}
 	case election.Note:
 		l.journal.tell(ctx, msgElection, "topic", action.Topic, "text", action.Text)
 	}

@@ -27,6 +27,8 @@ const (
 	// unless somebody asks or something important happened. A storm of answers is
 	// published forty times a second.
 	publishPause = 25 * time.Millisecond
+	// A quiet one: quietPause is that of a status to which no event has happened.
+	quietPause = 500 * time.Millisecond
 	// As long, statusPause is how long the line of "systemctl status" stays.
 	statusPause = 200 * time.Millisecond
 	// A look: lookTimeout bounds one look at systemd, logind and the bus.
@@ -103,6 +105,7 @@ type loop struct {
 	queue    []pending
 	notices  []levels.Action
 	shownAt  levels.Instant  // of the last publication
+	eventful bool            // something has happened since
 	askers   []chan struct{} // who asked for a fresh status; each is closed
 	problems problems
 
@@ -320,6 +323,7 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 		l.record(ctx, action)
 	}
 	l.stale.Store(true) // before anybody is answered
+	l.eventful = l.eventful || len(batch) > 0
 	l.engage(ctx, actions)
 	l.view = l.machine.Glance()
 	for i, next := range batch {
@@ -420,7 +424,7 @@ func (l *loop) rearm(now levels.Instant) {
 	consider(l.retryAt, l.behind || l.unsaved || l.unsavedVote != nil)
 	consider(l.cutAt, l.announced && !l.released)
 	consider(l.syncAt, l.syncDue())
-	consider(l.shownAt.Add(publishPause), l.stale.Load())
+	consider(l.showDue(), l.stale.Load())
 	consider(l.statusAt.Add(statusPause), l.wantStatus != l.status)
 	l.timer.Reset(max(0, next.Sub(now)))
 }

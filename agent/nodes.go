@@ -15,6 +15,8 @@ type acquaintance struct {
 	self   *levels.View
 	seen   *election.View
 	cards  []levels.Card
+
+	nextCard, nextPeer int
 }
 
 // nodes describes every node of the table, in its order. Role and term of the master and
@@ -45,30 +47,43 @@ func (k *acquaintance) describeSelf(node *levels.NodeView) {
 	node.Why = k.seen.Why
 }
 
-func (k *acquaintance) describe(node *levels.NodeView) {
-	var card levels.Card
-	for _, known := range k.cards {
-		if known.Node == node.Node {
-			card = known
+// card is what gossip knows of the node; both lists are in the order of the table, so that
+// the search begins where the last one ended.
+func (k *acquaintance) card(id levels.NodeID) levels.Card {
+	for range k.cards {
+		k.nextCard = (k.nextCard + 1) % len(k.cards)
+		if k.cards[k.nextCard].Node == id {
+			return k.cards[k.nextCard]
 		}
 	}
+
+	return levels.Card{}
+}
+
+// peer is card for what the election has heard.
+func (k *acquaintance) peer(id levels.NodeID) election.PeerView {
+	for range k.seen.Peers {
+		k.nextPeer = (k.nextPeer + 1) % len(k.seen.Peers)
+		if levels.NodeID(k.seen.Peers[k.nextPeer].Node) == id {
+			return k.seen.Peers[k.nextPeer]
+		}
+	}
+
+	return election.PeerView{}
+}
+
+func (k *acquaintance) describe(node *levels.NodeView) {
+	card := k.card(node.Node)
 	node.State, node.Role, node.Term, node.Qualified = card.State, card.Role, card.Term, card.Qualified
 	node.Reached, node.ReachedAny = card.Reached, card.Started
 	node.Alive, node.Version, node.ConfigHash = card.Alive, card.Version, card.Hash
-	for _, peer := range k.seen.Peers {
-		if levels.NodeID(peer.Node) != node.Node {
-			continue
-		}
-		node.Heard = levels.Instant(peer.Heard)
-		if !peer.Alive {
-			continue
-		}
-		node.Alive = true
-		// Beside a card a message says less: a standing is none during a shutdown, and a
-		// follower's last one may be old.
-		if card.Node == "" {
-			node.Qualified, node.ConfigHash = peer.Standing.Qualified, peer.Hash
-		}
+	peer := k.peer(node.Node)
+	node.Heard = levels.Instant(peer.Heard)
+	node.Alive = node.Alive || peer.Alive
+	// Beside a card a message says less: a standing is none during a shutdown, and a
+	// follower's last one may be old.
+	if peer.Alive && card.Node == "" {
+		node.Qualified, node.ConfigHash = peer.Standing.Qualified, peer.Hash
 	}
 	k.place(node)
 	node.InStep = node.ConfigHash == "" || node.ConfigHash == k.config.Hash

@@ -13,7 +13,7 @@ import (
 // at most once in publishPause: a turn that follows another at once only makes the
 // status stale.
 func (l *loop) show(ctx context.Context, now levels.Instant, actions []levels.Action) {
-	if len(l.askers) == 0 && now < l.shownAt.Add(publishPause) && !slices.ContainsFunc(actions, important) {
+	if len(l.askers) == 0 && now < l.showDue() && !slices.ContainsFunc(actions, important) {
 		l.stale.Store(true) // also without an event: a problem may have come or gone
 
 		return
@@ -21,10 +21,21 @@ func (l *loop) show(ctx context.Context, now levels.Instant, actions []levels.Ac
 	l.publish(ctx, now)
 	l.shownAt = now
 	l.stale.Store(false)
+	l.eventful = false
 	for _, shown := range l.askers {
 		close(shown)
 	}
 	l.askers = nil
+}
+
+// showDue is when what has become stale is published without being asked for. Messages of
+// other nodes that change nothing come many times a second, and wait longer.
+func (l *loop) showDue() levels.Instant {
+	if l.eventful {
+		return l.shownAt.Add(publishPause)
+	}
+
+	return l.shownAt.Add(quietPause)
 }
 
 // important says whether the news may not wait. A level reached and a participant that

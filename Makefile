@@ -109,6 +109,10 @@ fuzz-peers: ## 1,000,000 executions of each fuzz target that other nodes can rea
 	  $(GO) test "$${pair%%:*}" -run '^$$' -fuzz "^$${pair##*:}\$$" -fuzztime 1000000x -fuzzminimizetime 1x >$(BUILD)/fuzz.txt 2>&1 || \
 	    { cat $(BUILD)/fuzz.txt; exit 1; }; tail -n 3 $(BUILD)/fuzz.txt; done
 
+.PHONY: model
+model: ## every state of the model of the lease rule, and the bugs planted in it (needs rumur and cc)
+	$(GO) test -tags integration -timeout 30m ./serfcmm/election -run '^TestModel' -v
+
 .PHONY: cover
 cover: ## coverage of the unit tests, per function, into build/cover.txt
 	@mkdir -p $(BUILD)
@@ -128,7 +132,7 @@ docs-check: docs ## man pages through mandoc's own linter
 
 # Debian package that brings the program, for what a bare machine lacks.
 TOOLS := systemd-nspawn=systemd-container debootstrap=debootstrap nft=nftables ip=iproute2 \
-         dbus-daemon=dbus scdoc=scdoc mandoc=mandoc
+         dbus-daemon=dbus scdoc=scdoc mandoc=mandoc rumur=rumur cc=gcc gencat=libc6-dev
 
 .PHONY: deps
 deps:

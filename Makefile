@@ -15,6 +15,8 @@ PROGRAMS := cssc cssc-agent cssc-guard cssc-generator
 TOOL     := $(GO) tool -modfile=contrib/tools/go.mod
 LINT     := $(TOOL) golangci-lint
 INTEGRATION := ./integration/... ./units/...
+# Packages whose tests boot nodes; they get the machine to themselves.
+LABS := ./integration ./integration/lab
 
 # A checkout owned by somebody else must build too; the version comes from git describe.
 export GOFLAGS += -buildvcs=false
@@ -150,7 +152,10 @@ lab: deps
 .PHONY: test
 test: deps lint docs-check lab fuzz-peers ## everything, as root: what CI runs; prints a summary
 	@$(GO) build -o $(BUILD)/summary ./integration/cmd/summary
-	$(GO) test -json -tags integration -p 2 -parallel 4 -timeout 18m ./... | $(BUILD)/summary
+	others=$$($(GO) list ./... | grep -vxE '.*/integration(/lab)?'); { failed=0; \
+	  $(GO) test -json -tags integration -p 2 -timeout 18m $$others || failed=1; \
+	  $(GO) test -json -tags integration -p 1 -parallel 4 -timeout 30m $(LABS) || failed=1; \
+	  exit $$failed; } | $(BUILD)/summary
 
 .PHONY: integration
 integration: lab ## only the tests with real systemds, as root

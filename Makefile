@@ -78,6 +78,7 @@ tidy: ## go mod tidy, here and for the tools
 .PHONY: golden
 golden: ## rewrite the golden scenario files; read the diff before you commit it
 	$(GO) test ./levels/... -rewrite
+	$(GO) test ./serfcmm/election -run Scenario -rewrite
 	$(GO) test ./cmd/cssc -run 'Manual|Golden' -update
 	@git --no-pager diff --stat -- '*testdata*'; echo "Read the diff: every line of it is a change of behaviour."
 

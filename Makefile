@@ -8,6 +8,7 @@ PREFIX  ?= /usr
 DESTDIR ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 10s
+TRIALS   ?= 1
 GO      ?= go
 
 BUILD    := build
@@ -163,13 +164,22 @@ integration: lab ## only the tests with real systemds, as root
 	@$(GO) build -o $(BUILD)/summary ./integration/cmd/summary
 	$(GO) test -json -tags integration -p 1 -parallel 4 -timeout 18m $(INTEGRATION) | $(BUILD)/summary
 
+.PHONY: clusters
+clusters: lab ## only the stories of clusters, each fault TRIALS (1) times, with the figures, as root
+	@names=$$(sed -n 's/^func \(Test[A-Za-z]*\)(t .*/\1/p' integration/cluster_*_test.go | paste -sd '|'); \
+	CSSC_TRIALS=$(TRIALS) $(GO) test -tags integration -v -count=1 -timeout 8h -run "^($$names)\$$" ./integration
+
 .PHONY: bench
 bench: lab ## benchmarks against a reference in the same run, as root; two hours
 	$(GO) run ./integration/cmd/bench
 
 .PHONY: demo
-demo: lab ## the story on one real node, with narration, as root
+demo: lab ## the stories on one and on three real nodes, with narration, as root
 	@$(GO) run ./integration/cmd/demo
+
+.PHONY: demo-cluster
+demo-cluster: lab ## only the story on three nodes
+	@$(GO) run ./integration/cmd/demo -story cluster
 
 .PHONY: ci
 ci: ## exactly what the CI machine runs

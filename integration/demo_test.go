@@ -10,17 +10,21 @@ import (
 	"github.com/cssc-ha/cssc/integration/lab"
 )
 
-// TestDemoTellsItsStoryToTheEnd: what a newcomer sees first works, on both suites. The
-// program checks every exit status itself; here its last words count.
+// TestDemoTellsItsStoryToTheEnd: what a newcomer sees first works, on one node of each suite
+// and on a cluster. The program checks every exit status itself; here its last words count.
 func TestDemoTellsItsStoryToTheEnd(t *testing.T) {
 	t.Parallel()
 	program := lab.BuildProgram(t, "./integration/cmd/demo")
-	for _, suite := range lab.Suites() {
-		t.Run(suite, func(t *testing.T) {
+	for name, args := range map[string][]string{
+		lab.Bookworm: {"-story", "node", "-suite", lab.Bookworm},
+		lab.Trixie:   {"-story", "node", "-suite", lab.Trixie},
+		"cluster":    {"-story", "cluster"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			told, err := exec.CommandContext(t.Context(), program, "-suite", suite).CombinedOutput()
+			told, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 			if err != nil || !strings.Contains(string(told), "That was all") {
-				t.Errorf("demo on %s: %v\n%s", suite, err, told)
+				t.Errorf("demo %v: %v\n%s", args, err, told)
 			}
 		})
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
+	"syscall"
 )
 
 const (
@@ -121,14 +121,14 @@ func (c *Cluster) Boot(t TB, nodes ...*Node) {
 // CutPower is PowerCut of several nodes at the same time.
 func (c *Cluster) CutPower(t TB, nodes ...*Node) {
 	t.Helper()
-	var all sync.WaitGroup
 	for _, node := range nodes {
-		all.Go(func() { node.kill() })
+		if err := syscall.Kill(node.PID(), syscall.SIGKILL); err != nil {
+			t.Fatalf("cut the power of node %s: %v", node.Name, err)
+		}
 	}
-	all.Wait()
 	for _, node := range nodes {
-		if node.Running() {
-			t.Fatalf("cut the power of node %s: it still runs", node.Name)
+		if exit := node.WaitExit(t); exit != Killed {
+			t.Fatalf("cut the power of node %s: it %v first", node.Name, exit)
 		}
 	}
 }

@@ -1,6 +1,8 @@
-// Command demo tells the story of cssc on one real node, with what really happens: services
-// come up level by level, one of them fails and recovers, and the node shuts down in reverse
-// and reboots. "make demo" runs it; it needs root, ends by itself and cleans up.
+// Command demo tells two stories of cssc on real nodes, with what really happens. On one
+// node: services come up level by level, one of them fails and recovers, and the node shuts
+// down in reverse and reboots. On three: they form a cluster, the master loses its power, the
+// vice takes over, and the lost node comes back. "make demo" runs both, "make demo-cluster"
+// the second; it needs root, ends by itself and cleans up.
 package main
 
 import (
@@ -20,20 +22,31 @@ const storyFile = "/var/log/story"
 
 func main() {
 	suite := flag.String("suite", lab.Trixie, "the node's operating system: "+strings.Join(lab.Suites(), " or "))
+	which := flag.String("story", "all", "node: one node, cluster: three of them, all: one after the other")
 	flag.Parse()
-	if !slices.Contains(lab.Suites(), *suite) || flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "demo: -suite %s: want %s\n", *suite, strings.Join(lab.Suites(), " or "))
+	if !slices.Contains(lab.Suites(), *suite) || !slices.Contains([]string{"node", "cluster", "all"}, *which) || flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "demo: want -suite %s, -story node, cluster or all\n", strings.Join(lab.Suites(), " or "))
 		os.Exit(2)
 	}
-	os.Exit(lab.Main(func(ctx context.Context, t lab.TB) { story(ctx, t, *suite) }))
+	os.Exit(lab.Main(func(ctx context.Context, t lab.TB) {
+		begin := time.Now()
+		s := newStage(ctx, t)
+		if *which != "cluster" {
+			s.nodeStory(*suite)
+		}
+		if *which != "node" {
+			s.clusterStory()
+		}
+		s.say("That was all, in %.0f seconds; nothing is left behind.", time.Since(begin).Seconds())
+	}))
 }
 
-func story(ctx context.Context, t lab.TB, suite string) {
-	begin := time.Now()
-	s := newStage(ctx, t)
-
+// nodeStory is a node's day, from power on to power off.
+func (s *stage) nodeStory(suite string) {
+	t := s.t
 	s.chapter("A node of its own: Debian %s in a container, with cssc as \"make install\" installs it", suite)
 	s.node = lab.New(t).Node(t, lab.NodeConfig{Name: "demo", Suite: suite})
+	s.story, s.shown = func() string { return s.node.ReadFile(t, storyFile) }, 0
 	s.node.Install(t)
 	s.services()
 
@@ -68,7 +81,6 @@ func story(ctx context.Context, t lab.TB, suite string) {
 	s.chapter("Plain \"poweroff\" goes the same way")
 	s.run(0, "systemctl", "poweroff")
 	s.ends(lab.PoweredOff)
-	s.say("That was all, in %.0f seconds; nothing is left behind.", time.Since(begin).Seconds())
 }
 
 // services writes four services, as anybody would: a unit file and one line of [Install].

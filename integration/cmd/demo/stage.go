@@ -25,12 +25,14 @@ const (
 	patience = 60 * time.Second
 )
 
-// stage is the node, how much of its story was printed, and where it is printed to. It
-// belongs to one goroutine.
+// stage is the node where commands are typed, how much of the story was printed, and where
+// it is printed to. It belongs to one goroutine.
 type stage struct {
-	ctx   func() context.Context
-	t     lab.TB
-	node  *lab.Node
+	ctx  func() context.Context
+	t    lab.TB
+	node *lab.Node
+	// story reads what the services have written down.
+	story func() string
 	shown int
 	// looking says that a person does: then there is colour and movement.
 	looking bool
@@ -56,11 +58,11 @@ func (s *stage) say(format string, args ...any) { fmt.Printf("   "+format+"\n", 
 // run types a command in the node, on a terminal of its own, and shows its real output. Any
 // exit status but the wanted one ends the demo.
 func (s *stage) run(want int, argv ...string) {
-	prompt := "demo# " + strings.Join(quoteWords(argv), " ")
+	prompt := s.node.Name + "#"
 	if s.looking {
-		prompt = "\x1b[1mdemo#\x1b[0m " + strings.TrimPrefix(prompt, "demo# ")
+		prompt = "\x1b[1m" + prompt + "\x1b[0m"
 	}
-	fmt.Printf("\n%s\n", prompt)
+	fmt.Printf("\n%s %s\n", prompt, strings.Join(quoteWords(argv), " "))
 	ctx, cancel := context.WithTimeout(s.ctx(), patience)
 	defer cancel()
 	command := s.node.Command(ctx, 0, argv...)
@@ -109,7 +111,7 @@ func quoteWords(argv []string) []string {
 
 // tell prints what the services have written since it was last asked.
 func (s *stage) tell() {
-	lines := strings.SplitAfter(s.node.ReadFile(s.t, storyFile), "\n")
+	lines := strings.SplitAfter(s.story(), "\n")
 	for ; s.shown < len(lines)-1; s.shown++ {
 		fmt.Print("      │ " + lines[s.shown])
 	}

@@ -64,29 +64,37 @@ func TestAgentThatCannotComeBackLosesTheRole(t *testing.T) {
 	}
 }
 
-// TestStoppedAgentOfTheMaster: SIGSTOP for less than the lease changes nothing. For longer,
-// the guard ends what serves in time, somebody else leads, and the agent that goes on finds
-// that out before it does anything.
+// TestStoppedAgentOfTheMaster: SIGSTOP for a part of the lease changes nothing; at half of it
+// the master may have begun to cease. For longer than the lease, the guard ends what serves in
+// time, somebody else leads, and the agent that goes on finds that out before it does anything.
 func TestStoppedAgentOfTheMaster(t *testing.T) {
 	f := form(t, 3, time.Second)
 	for range trials() {
-		for _, leases := range []float64{0.5, 1, 2, 5} {
+		for _, leases := range stopsInLeases() {
 			before, lives := f.settled(), f.lives()
 			f.fault("agent of the master stopped for %v leases", leases)
 			before.master.Signal(t, agentUnit, "STOP")
 			f.pass(leases)
 			before.master.Signal(t, agentUnit, "CONT")
 			f.write(history.Heal, "-", "")
-			if leases < 1 {
-				f.unchanged(before, lives)
-
-				continue
-			}
-			if after := f.settled(); after.term <= before.term {
-				t.Errorf("stopped for %v leases: %s leads in term %d, before it %s in term %d; want a higher term",
-					leases, after.master.Name, after.term, before.master.Name, before.term)
-			}
+			f.changedIfLong(leases, before, lives)
 		}
+	}
+}
+
+// stopsInLeases is for how long processes are stopped.
+func stopsInLeases() []float64 { return []float64{0.25, 0.5, 1, 2, 5} }
+
+// changedIfLong judges a stop of the master that has ended: a short one has changed nothing, a
+// long one the term. In between the time since the last renewal decides.
+func (f *fleet) changedIfLong(leases float64, before standing, lives []string) {
+	f.t.Helper()
+	switch after := f.settled(); {
+	case leases < 0.5:
+		f.unchanged(before, lives)
+	case leases >= 1 && after.term <= before.term:
+		f.t.Errorf("stopped for %v leases: %s leads in term %d, before it %s in term %d; want a higher term",
+			leases, after.master.Name, after.term, before.master.Name, before.term)
 	}
 }
 

@@ -85,11 +85,30 @@ func (m *Machine) standAt() Instant {
 		return Forever
 	}
 	at := max(lapsed.Add(time.Duration(m.rank())*m.config.Stagger), m.waitUntil, m.notBefore)
+	if m.hasty() {
+		at = max(at, m.started.Add(m.config.Lease))
+	}
 	if held := m.heldUntil(); held > at {
 		return held
 	}
 
 	return at
+}
+
+// hasty says that this would be the first election ever and a node that is there cannot vote
+// yet. Left behind, it would see a mastership that it may have forgotten a promise to, and
+// answer nobody for the longest promise.
+func (m *Machine) hasty() bool {
+	if max(m.state.Term, m.state.MasterTerm, m.highest) > 0 {
+		return false
+	}
+	for _, p := range m.peers {
+		if p.unproven {
+			return true
+		}
+	}
+
+	return false
 }
 
 // free says that this node has not promised to answer another one only.
@@ -227,6 +246,10 @@ func (m *Machine) counted(message Message) {
 	b.answers[message.From] = ballotAnswer{refusal: message.Refusal, again: again}
 	if message.Refusal != RefusalNone {
 		m.highest = max(m.highest, message.MasterTerm)
+	}
+	if b.pre && message.Refusal == RefusalPromised && again != Forever {
+		// Whoever is silent is the dead master, as a rule: ask again when this one may say yes.
+		b.until = min(b.until, max(again, m.now.Add(time.Millisecond)))
 	}
 	m.tally()
 }

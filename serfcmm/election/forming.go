@@ -56,6 +56,7 @@ func (m *Machine) believe(highest Term, why string) {
 	}
 	m.adoptTable()
 	m.dirty = true
+	m.probeAt = m.now // who waits for this node's vote hears of it
 	if m.phase == PhaseForming {
 		m.phase = PhaseFollowing
 	}

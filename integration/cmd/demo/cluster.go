@@ -62,7 +62,7 @@ func (s *stage) cutOff(c *lab.Cluster, master *lab.Node) {
 	s.tell()
 	s.say("The network is back, and with it %s:", master.Name)
 	c.Heal(s.t)
-	s.roles(c.Members())
+	s.node, _ = s.roles(c.Members())
 	s.run(0, "cssc", "nodes")
 }
 
@@ -108,14 +108,19 @@ func (s *stage) duty(name, target string, tell bool) {
 func (s *stage) roles(nodes []*lab.Node) (master, vice *lab.Node) {
 	lab.Eventually(s.t, patience, "one master and one vice", func() error {
 		master, vice = nil, nil
+		told := ""
 		for _, node := range nodes {
 			view, err := node.View(s.ctx())
 			if err != nil {
 				return err
 			}
-			if view.State != "up" || view.Sequence != "" {
+			if view.State != "up" || view.Sequence != "" || view.Headless {
 				return fmt.Errorf("%s is %s, sequence %q", node.Name, view.State, view.Sequence)
 			}
+			if told != "" && told != view.Master+view.Vice {
+				return fmt.Errorf("%s knows of another master or vice", node.Name)
+			}
+			told = view.Master + view.Vice
 			switch view.Role {
 			case "master":
 				master = node
@@ -123,7 +128,7 @@ func (s *stage) roles(nodes []*lab.Node) (master, vice *lab.Node) {
 				vice = node
 			}
 		}
-		if master == nil || vice == nil {
+		if master == nil || vice == nil || told != master.Name+vice.Name {
 			return errors.New("no master or no vice yet")
 		}
 

@@ -82,7 +82,7 @@ func votes() []mutant {
 			"a locked node that stands by mistake becomes the master",
 		},
 		{
-			"witness-gets-votes", file, "case !candidate.Eligible || !message.Standing.Qualified:", "case !message.Standing.Qualified:",
+			"witness-gets-votes", file, "case !candidate.Eligible || !message.Standing.Qualified:", "case candidate.ID == \"\" || !message.Standing.Qualified:",
 			"a node that may hold no role becomes the master",
 		},
 		{
@@ -145,7 +145,7 @@ func promises() []mutant {
 			"a promise counted from before its receipt",
 		},
 		{
-			"promise-shortened", file, "m.promise.until > until && !givenBack {", "m.promise.until > until && false {",
+			"promise-shortened", file, "m.promise.until > until && !givenBack {", "m.promise.until > until && !givenBack && false {",
 			"a late renewal makes the promise for a planned restart short again",
 		},
 		{
@@ -310,7 +310,7 @@ func candidates() []mutant {
 			"a candidate without a vote counts itself",
 		},
 		{
-			"refusal-counts", file, "return there && answer.refusal == RefusalNone\n\t})\n\tpossible", "return there\n\t})\n\tpossible",
+			"refusal-counts", file, "return there && answer.refusal == RefusalNone\n\t})\n\tpossible", "return there && answer.again >= 0\n\t})\n\tpossible",
 			"a refusal is taken for a vote",
 		},
 		{
@@ -357,7 +357,7 @@ func formation() []mutant {
 
 	return []mutant{
 		{
-			"formed-by-a-minority", file, "highest == 0 && voters >= m.majority() && ", "highest == 0 && ",
+			"formed-by-a-minority", file, "voters >= m.majority() && ", "voters > 0 && ",
 			"a node that comes up alone takes itself for a new cluster",
 		},
 		{

@@ -146,6 +146,24 @@ func TestLockedNodeAsksNobody(t *testing.T) {
 	}
 }
 
+// TestLateRenewalOfAnOlderTerm: a voter that has restarted, and so forgotten that a term was
+// released, votes for the same node in the next term; then a renewal and the release of the
+// older one arrive. The promise for the newer term holds.
+func TestLateRenewalOfAnOlderTerm(t *testing.T) {
+	t.Parallel()
+	machine := newVoter(t)
+	vote := question(election.KindVote, "n1", 7)
+	if got := replies(machine.Step(2*second, election.Received{Message: vote})); len(got) != 1 || got[0].Refusal != election.RefusalNone {
+		t.Fatalf("got %+v, want a vote", got)
+	}
+	machine.Step(2*second+1, election.Received{Message: question(election.KindRenew, "n1", 6)})
+	machine.Step(2*second+2, election.Received{Message: question(election.KindRelease, "n1", 6)})
+	result := machine.Step(2*second+3, election.Received{Message: question(election.KindVote, "n3", 8)})
+	if got := replies(result); len(got) != 1 || got[0].Refusal != election.RefusalPromised {
+		t.Errorf("got %+v, want one refusal for the promise in term 7", got)
+	}
+}
+
 // TestMasterMayNotActAtTheEnd: the lease is over in the very instant of its end, for the
 // check before a side effect as for the stall rule.
 func TestMasterMayNotActAtTheEnd(t *testing.T) {

@@ -290,10 +290,6 @@ func leases() []mutant {
 			"restart-granted-at-once", file, ">= m.graceEnd() {", ">= 0 {",
 			"an agent goes for a planned restart before a majority has promised",
 		},
-		{
-			"serves-without-telling", file, "m.phase, m.serving = PhaseLeading, true\n\tm.lease = Lease{Term: b.term", "m.phase = PhaseLeading\n\tm.lease = Lease{Term: b.term",
-			"a role that is lost in the first step is thought to have come to rest",
-		},
 	}
 }
 
@@ -326,12 +322,8 @@ func candidates() []mutant {
 			"a voter stands while it has promised another node",
 		},
 		{
-			"handed-in-spite-of-promise", file, "if m.handed && m.free() {\n\t\tm.campaign", "if m.handed {\n\t\tm.campaign",
+			"handed-in-spite-of-promise", file, "if m.handed && m.free() {\n\t\treturn m.now", "if m.handed {\n\t\treturn m.now",
 			"the target of a handover stands while it has promised another node",
-		},
-		{
-			"unproven-stands", file, "case !m.proven:\n\t\treturn \"its vote is not proven\"\n", "",
-			"a voter that has lost its state stands",
 		},
 		{
 			"locked-node-stands", file, "case !m.standing.Qualified:\n\t\treturn \"it is not qualified\"\n", "",

@@ -168,6 +168,8 @@ func (w *world) checkAnswer(n *node, to int, message *election.Message, at int64
 		w.fail("P2", "%s votes for %s and has no vote", n.id, message.To)
 	case n.forgot:
 		w.fail("P2", "%s answers %s without a proof of its state", n.id, message.To)
+	case voting && n.machine.MayAct(n.clock.read(at)):
+		w.fail("P2", "%s votes for %s while it is the master itself", n.id, message.To)
 	case n.told && voting:
 		w.fail("P2", "%s votes for %s while its own mastership has not come to rest", n.id, message.To)
 	}
@@ -256,6 +258,7 @@ func (w *world) checkVote(n *node, to int, message *election.Message) {
 
 // checkAsk is I8 and P1 for a candidate, which votes for itself.
 func (w *world) checkAsk(n *node, message *election.Message) {
+	w.truth.stood[n.index] = max(w.truth.stood[n.index], message.Term)
 	if n.disk == nil || n.disk.Term != message.Term || n.disk.Vote != n.id {
 		w.fail("I8", "%s stands for term %d, on disk is %+v", n.id, message.Term, n.disk)
 	}

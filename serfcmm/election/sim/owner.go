@@ -189,6 +189,21 @@ func (w *world) rested(n *node) {
 	release := n.planned && n.leading && !n.lost
 	n.serving, n.told, n.acted, n.planned = false, false, false, false
 	w.feed(n, election.ServingChanged{})
+	if release && n.draw.Uint64()%2 == 0 {
+		w.after(n, fraction(&n.draw, w.plan.Lease/4), whatRelease, n.restGen)
+
+		return
+	}
+	w.giveBack(n, release)
+}
+
+// giveBack releases the role of which nothing runs any more, and leaves if that was the plan.
+func (w *world) giveBack(n *node, release bool) {
+	if n.paused {
+		w.after(n, w.plan.Lease/16, whatRelease, n.restGen)
+
+		return
+	}
 	if release && n.machine != nil && n.leading && !n.lost {
 		w.feed(n, election.ReleaseAsked{To: n.target})
 	}

@@ -20,6 +20,7 @@ const (
 	whatEnd                 // a fault ends
 	whatDemote              // the demote of a lost lease acts
 	whatRested              // nothing of the mastership runs any more
+	whatRelease             // the role is given back, a while later
 	whatStart               // a process starts
 	whatResume              // a paused process goes on
 	whatHeal                // faults are over

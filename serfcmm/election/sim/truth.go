@@ -14,6 +14,8 @@ type truth struct {
 	// one, whether it remembers or not.
 	votes [MaxNodes]vote
 	ever  [MaxNodes]election.Term
+	// stood is the newest term for which each node has stood: it does not act in older ones.
+	stood [MaxNodes]election.Term
 	// lost counts the disks that were lost or rolled back.
 	lost int
 	// terms by number.
@@ -69,7 +71,7 @@ func (t *truth) of(term election.Term) *termTruth {
 func (t *truth) void(p *promised, to int) bool {
 	term := t.of(p.term)
 
-	return term == nil || term.released>>to&1 == 1 || term.holder >= 0 && int(term.holder) != to
+	return term == nil || term.released>>to&1 == 1 || term.holder >= 0 && int(term.holder) != to || t.stood[to] > p.term
 }
 
 // fenced voids every promise to a node that stays off.

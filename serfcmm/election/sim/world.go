@@ -150,6 +150,10 @@ func (w *world) handle(m moment) {
 		if m.gen == n.restGen && n.machine != nil {
 			w.rested(n)
 		}
+	case whatRelease:
+		if m.gen == n.restGen && n.machine != nil {
+			w.giveBack(n, true)
+		}
 	case whatStart:
 		if m.gen == n.startGen && n.machine == nil {
 			w.start(n)

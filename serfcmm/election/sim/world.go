@@ -126,14 +126,9 @@ func (w *world) after(n *node, delay time.Duration, what what, gen uint32) {
 }
 
 func (w *world) handle(m moment) {
-	n := &w.nodes[m.node]
 	switch m.what {
 	case whatDeliver:
 		w.deliver(m.arg)
-	case whatTick:
-		if m.gen == n.tickGen && n.machine != nil {
-			w.tick(n)
-		}
 	case whatBegin:
 		if !w.calm {
 			w.inject(int(m.arg))
@@ -142,30 +137,34 @@ func (w *world) handle(m moment) {
 		if !w.calm {
 			w.relieve(int(m.arg), m.gen)
 		}
-	case whatDemote:
-		if m.gen == n.demoteGen && n.machine != nil {
-			w.demoteActs(n)
-		}
-	case whatRested:
-		if m.gen == n.restGen && n.machine != nil {
-			w.rested(n)
-		}
-	case whatRelease:
-		if m.gen == n.restGen && n.machine != nil {
-			w.giveBack(n, true)
-		}
-	case whatStart:
-		if m.gen == n.startGen && n.machine == nil {
-			w.start(n)
-		}
-	case whatResume:
-		if m.gen == n.pauseGen && n.paused {
-			w.resume(n)
-		}
 	case whatHeal:
 		w.heal()
 	case whatProbe:
 		w.look()
+	case whatStart:
+		if n := &w.nodes[m.node]; m.gen == n.startGen && n.machine == nil {
+			w.start(n)
+		}
+	case whatTick, whatDemote, whatRested, whatRelease, whatResume:
+		if n := &w.nodes[m.node]; n.machine != nil {
+			w.handleTimer(n, m)
+		}
+	}
+}
+
+// handleTimer takes a moment of a running agent; one of another generation is void.
+func (w *world) handleTimer(n *node, m moment) {
+	switch {
+	case m.what == whatTick && m.gen == n.tickGen:
+		w.tick(n)
+	case m.what == whatDemote && m.gen == n.demoteGen:
+		w.demoteActs(n)
+	case m.what == whatRested && m.gen == n.restGen:
+		w.rested(n)
+	case m.what == whatRelease && m.gen == n.restGen:
+		w.giveBack(n, true)
+	case m.what == whatResume && m.gen == n.pauseGen && n.paused:
+		w.resume(n)
 	}
 }
 

@@ -48,6 +48,7 @@ type node struct {
 	term          election.Term
 	lost, acted   bool
 	planned       bool // a demote for a release is under way
+	releasing     bool // it has ended, and the release comes in a while
 	target        election.NodeID
 	away          time.Duration // a restart is planned for so long; 0 = none
 
@@ -145,7 +146,7 @@ func (w *world) start(n *node) {
 	}
 	w.printf("%s starts at its %v: state %+v, lease %v, serving %v, disk %v", n.id, now, start.State, start.Lease, start.Serving, n.disk != nil)
 	n.machine = election.New(start)
-	n.leading, n.lost, n.planned, n.away, n.leaving = false, false, false, 0, false
+	n.leading, n.lost, n.planned, n.releasing, n.away, n.leaving = false, false, false, false, 0, false
 	n.woken, n.lives, n.campaign = w.t, w.t, 0
 	n.todo, n.inbox, n.paused, n.frozen, n.held, n.midway = n.todo[:0], n.inbox[:0], false, false, nil, midway{}
 	w.noteStart(n, start)

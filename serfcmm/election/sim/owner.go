@@ -110,7 +110,7 @@ func (w *world) roleDecided(n *node, d election.RoleDecided) {
 			w.takenBack(n)
 		}
 		n.lost = false
-		if !n.leading || n.term != d.Term {
+		if !n.leading || n.term != d.Term || !n.told && !n.releasing {
 			w.elected(n, d.Term)
 		}
 		w.viceNamed(n, d.Vice)
@@ -189,7 +189,8 @@ func (w *world) rested(n *node) {
 	release := n.planned && n.leading && !n.lost
 	n.serving, n.told, n.acted, n.planned = false, false, false, false
 	w.feed(n, election.ServingChanged{})
-	if release && n.draw.Uint64()%2 == 0 {
+	n.releasing = release && n.draw.Uint64()%2 == 0
+	if n.releasing {
 		w.after(n, fraction(&n.draw, w.plan.Lease/4), whatRelease, n.restGen)
 
 		return
@@ -204,6 +205,7 @@ func (w *world) giveBack(n *node, release bool) {
 
 		return
 	}
+	n.releasing = false
 	if release && n.machine != nil && n.leading && !n.lost {
 		w.feed(n, election.ReleaseAsked{To: n.target})
 	}

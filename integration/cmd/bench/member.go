@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -98,11 +99,15 @@ func follow(ctx context.Context, number int, node *serfcmm.Node, machine *electi
 
 // tally prints the moments at which all members have one opinion.
 func tally(ctx context.Context, count int, opinions <-chan memberOpinion) {
-	of, votes := make([]election.NodeID, count), map[election.NodeID]int{}
+	of, votes := make([]election.NodeID, count), map[election.NodeID]int{"": count}
+	progress := time.NewTicker(10 * time.Second)
+	defer progress.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-progress.C:
+			fmt.Fprintln(os.Stderr, "members by whom they hold for the master:", votes)
 		case one := <-opinions:
 			votes[of[one.member]]--
 			of[one.member] = one.master

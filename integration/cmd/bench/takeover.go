@@ -16,10 +16,10 @@ const (
 	patience = 20 * time.Second
 	// How long a fault goes on beyond the take-over, so that an old master that
 	// still serves is seen beside the new one.
-	linger = time.Second
-	// Bound of the random pause before a fault: longer than the period of any
+	linger = 500 * time.Millisecond
+	// Bound of the random pause before a fault: no shorter than the period of any
 	// renewal or advertisement, so that trials begin at all of its phases.
-	jitter = 1500 * time.Millisecond
+	jitter = time.Second
 )
 
 // fault is what happens to a master; heal undoes it.

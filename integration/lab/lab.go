@@ -184,18 +184,24 @@ func processID(number int) (string, error) {
 	return fmt.Sprintf("%d %s", number, fields[19]), nil
 }
 
-// remove ends the processes of a lab and takes away its parts; missing parts are fine.
+// remove ends the processes of a lab and takes away its parts. Parts that are missing are
+// fine, also those that go meanwhile: the lab's own process may be closing it.
 func remove(name, groups string) error {
 	all := removeGroups(groups)
 	ctx := context.Background()
-	if _, err := os.Stat(filepath.Join("/run/netns", name)); err == nil {
-		all = errors.Join(all, command(ctx, "ip", "netns", "del", name))
+	namespace := filepath.Join("/run/netns", name)
+	if _, err := os.Stat(namespace); err == nil {
+		err = command(ctx, "ip", "netns", "del", name)
+		if _, gone := os.Stat(namespace); !errors.Is(gone, fs.ErrNotExist) {
+			all = errors.Join(all, err)
+		}
 	}
 	folder := filepath.Join(labsFolder, name)
 	mounts, err := mountsUnder(folder)
 	all = errors.Join(all, err)
 	for _, mount := range slices.Backward(mounts) { // the newest first
-		if err := syscall.Unmount(mount, syscall.MNT_DETACH); err != nil {
+		err := syscall.Unmount(mount, syscall.MNT_DETACH)
+		if err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOENT) {
 			all = errors.Join(all, fmt.Errorf("unmount %s: %w", mount, err))
 		}
 	}

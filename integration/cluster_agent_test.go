@@ -119,3 +119,31 @@ func TestGuardComesBackWithoutAChange(t *testing.T) {
 	before.master.Signal(t, agentUnit, "CONT")
 	f.settled()
 }
+
+// TestPlannedHandoversDoNotWaitForTheLease: the master is locked, and the master's node is
+// rebooted. The vice leads as soon as nothing serves on the old one, long before a lease is
+// over, and the node comes back without a second change.
+func TestPlannedHandoversDoNotWaitForTheLease(t *testing.T) {
+	f := form(t, 3, 4*time.Second)
+	for range trials() {
+		before := f.settled()
+		f.fault("master locked")
+		before.master.Run(t, "cssc", "lock", "--yes")
+		after := f.takenOver(before, f.without(before.master))
+		before.master.Run(t, "cssc", "unlock")
+		f.write(history.Heal, "-", "")
+		f.keeps(after)
+
+		before = f.settled()
+		f.fault("master's node rebooted")
+		before.master.Reboot(t)
+		after = f.takenOver(before, f.without(before.master))
+		f.write(history.Heal, "-", "")
+		f.keeps(after)
+	}
+	for _, change := range history.Changes(f.records()) {
+		if change.Gap > f.lease/2 {
+			t.Errorf("%s: %v without a master, want it far below the lease of %v", change.Fault, change.Gap, f.lease)
+		}
+	}
+}

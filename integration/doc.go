@@ -7,6 +7,10 @@
 // puts recorder services on it (integration/cmd/probe and units that write down when they
 // start and stop), boots it and judges the order from what the services themselves wrote.
 //
+// The stories of clusters (cluster_*_test.go, type fleet) boot several nodes of both suites
+// with recorders bound to the master's and the vice's targets, try one fault after the other,
+// and let package history judge the whole of it: two masters at once fail every story.
+//
 // # Guarantees
 //
 // arch_test.go needs neither root nor the build tag: import rules, package docs, sizes,
@@ -19,11 +23,13 @@
 //
 // # Concurrency
 //
-// Tests are parallel; each has a lab of its own.
+// Tests are parallel; each has a lab of its own. Those of clusters are not: they measure times.
 //
 // # Errors
 //
-// A failing test prints the end of the journal of each of its nodes.
+// A failing test prints the end of the journal of each of its nodes. A story of clusters
+// begins with the command that repeats it; CSSC_TRIALS tries each fault more often, CSSC_KEEP
+// names a folder for the history and the agents' whole journals of a failed one.
 //
 // # Testing
 //

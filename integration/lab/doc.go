@@ -12,6 +12,9 @@
 //
 //	made ──Boot──▶ running ──reboot, poweroff, halt, PowerCut──▶ exited ──Boot──▶ running
 //
+// A cluster is a lab whose nodes have cssc, one configuration and one key. All nodes of a lab
+// have the folder [Lab.Shared] as /lab, and the way between any two can be cut or made lossy.
+//
 // The overlay's upper layer lives as long as the lab, so what a node wrote to its disk is
 // there after a reboot and after a power cut; /run and /tmp are not.
 //

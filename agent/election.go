@@ -260,7 +260,7 @@ func (l *loop) tellElection(ctx context.Context) {
 	}
 	// Until every decision was heard the node may yet begin to serve by an older one.
 	pendingWord := len(l.queue) > 0 || !l.hearing && l.said && l.word.Role == levels.RoleMaster
-	if serving := view.Role == levels.RoleMaster || l.word.Role == levels.RoleMaster; serving != l.serving && !pendingWord {
+	if serving := view.Role == levels.RoleMaster || l.word.Role == levels.RoleMaster; (serving != l.serving || serving != l.election.Serving()) && !pendingWord {
 		l.tellServing(ctx, serving)
 	}
 	l.advertise(view)

@@ -13,10 +13,18 @@ type candidate struct {
 	waitUntil Instant
 	notBefore Instant
 	failures  int
+	// freeSince is when this node last became free to stand: its master fell silent or released.
+	freeSince Instant
+	// slow counts the questions that too few have answered in time; each gets more of it.
+	slow int
 	// highest is the highest term that a refusal named.
 	highest Term
 	// handed: the last master gave its term to this node, to stand at once.
 	handed bool
+	// heir was handed the released term; the message is repeated insistLeft times.
+	heir       NodeID
+	insistLeft int
+	insistAt   Instant
 	// heldNote is when the flap limit was last told.
 	heldNote Instant
 }
@@ -30,7 +38,9 @@ type ballot struct {
 	until   Instant
 	planned bool
 	// fresh: it was opened with this step, and its term is not yet on disk.
-	fresh   bool
+	fresh bool
+	// short: it ends early, because of an answer.
+	short   bool
 	answers map[NodeID]ballotAnswer
 }
 
@@ -74,7 +84,7 @@ func (m *Machine) standAt() Instant {
 	if m.handed && m.free() {
 		return m.now
 	}
-	lapsed := max(m.started, m.quietUntil)
+	lapsed := max(m.started, m.quietUntil, m.freeSince)
 	if m.promise.to != "" && m.promise.to != m.config.Self {
 		lapsed = max(lapsed, m.promise.until)
 	}
@@ -114,11 +124,13 @@ func (m *Machine) hasty() bool {
 // free says that this node has not promised to answer another one only.
 func (m *Machine) free() bool { return !m.self().Vote || m.bound(m.config.Self) == 0 }
 
-// rank is this node's place in the queue of candidates: the vice, then the table, and last
-// the node that was the master.
-func (m *Machine) rank() int {
-	self, rank := m.config.Self, 0
-	if m.lastVice == self {
+// rank is this node's place in the queue of candidates.
+func (m *Machine) rank() int { return m.rankOf(m.config.Self) }
+
+// rankOf puts the vice first, then the table, and last the node that was the master.
+func (m *Machine) rankOf(id NodeID) int {
+	rank := 0
+	if m.lastVice == id {
 		return 0
 	}
 	if m.lastVice != "" {
@@ -127,7 +139,7 @@ func (m *Machine) rank() int {
 	for _, node := range m.config.Nodes {
 		switch {
 		case !node.Eligible || node.ID == m.lastVice:
-		case node.ID == self && m.state.Master != self:
+		case node.ID == id && m.state.Master != id:
 			return rank
 		case node.ID != m.state.Master:
 			rank++
@@ -150,6 +162,9 @@ func (m *Machine) heldUntil() Instant {
 // vote stands for election when it is time, and ends what has taken too long.
 func (m *Machine) vote() {
 	if b := m.ballot; b != nil && m.now >= b.until {
+		if !b.short {
+			m.slow = min(m.slow+1, 2)
+		}
 		m.lost("no majority in time")
 	}
 	if m.ballot != nil {
@@ -185,8 +200,10 @@ func (m *Machine) preVote() {
 	m.open(&ballot{pre: true, term: m.nextTerm(), until: m.now.Add(m.patience())})
 }
 
-// patience bounds one question.
-func (m *Machine) patience() time.Duration { return max(m.config.Lease/8, 20*time.Millisecond) }
+// patience bounds one question. A network may be slow and yet good enough for the lease.
+func (m *Machine) patience() time.Duration {
+	return max(m.config.Lease/8, 20*time.Millisecond) << m.slow
+}
 
 // campaign asks for votes. The term and the vote for itself are on disk first.
 func (m *Machine) campaign(term, released Term) {
@@ -250,6 +267,7 @@ func (m *Machine) counted(message Message) {
 	if b.pre && message.Refusal == RefusalPromised && again != Forever {
 		// Whoever is silent is the dead master, as a rule: ask again when this one may say yes.
 		b.until = min(b.until, max(again, m.now.Add(time.Millisecond)))
+		b.short = true
 	}
 	m.tally()
 }

@@ -43,7 +43,7 @@ func (m *Machine) receive(message Message) {
 		m.drop(message, "of no known kind")
 
 		return
-	case message.Term > maxTerm || message.MasterTerm > maxTerm || message.Released > maxTerm:
+	case max(message.Term, message.MasterTerm, message.Released) > max(m.state.Term, m.highest)+farTerm:
 		m.drop(message, "a term beyond all measure")
 
 		return
@@ -67,8 +67,9 @@ func (m *Machine) hears(sender *peer, message Message) {
 	sender.heard = m.now
 }
 
-// maxTerm leaves room to count, whatever a broken node says.
-const maxTerm = Term(1) << 53
+// farTerm above the highest that this node has seen nobody can be: whatever a broken node
+// says, there is room to count.
+const farTerm = Term(1) << 32
 
 func (m *Machine) dispatch(message Message, sender *peer) {
 	switch message.Kind {
@@ -125,11 +126,13 @@ func (m *Machine) follow(message Message) {
 		}
 		m.dirty = true
 		m.reason = "term " + termText(message.Term) + " of " + string(message.From)
+	} else if !m.known {
+		m.reason = string(message.From) + " is heard"
 	}
 	m.known, m.masterID, m.vice, m.lastVice = true, message.From, message.Vice, message.Vice
 	m.masterHash, m.news, m.lastRound, m.why = message.Hash, message.Progress, message.Round, ""
 	m.knownUntil = max(m.knownUntil, m.now.Add(message.Lease+share(message.Lease, m.config.DriftPermille)))
-	m.handed = false
+	m.handed, m.slow = false, 0
 	m.changes = m.changes[:0]
 	for _, age := range message.Changes[:min(len(message.Changes), MaxChanges)] {
 		m.changes = append(m.changes, m.now-Instant(max(0, age)))
@@ -152,7 +155,7 @@ func (m *Machine) forget(why string) {
 	m.known, m.masterID, m.vice, m.masterHash = false, "", "", ""
 	m.news, m.lastRound, m.knownUntil = Progress{}, 0, 0
 	m.why, m.reason = why, why
-	m.waitUntil = 0
+	m.waitUntil, m.freeSince = 0, m.now
 	m.probeAt = m.now
 }
 

@@ -131,6 +131,13 @@ func (m *Machine) disclaim(passes func(Node) bool) {
 		terms = append(terms, m.state.Term)
 	}
 	for _, term := range terms {
-		m.everyone(passes, func(id NodeID) { m.send(Message{Kind: KindRelease, To: id, Term: term}) })
+		message := Message{Kind: KindRelease, Term: term}
+		if term == m.released {
+			message.Target = m.heir
+		}
+		m.everyone(passes, func(id NodeID) {
+			message.To = id
+			m.send(message)
+		})
 	}
 }

@@ -129,6 +129,7 @@ func (m *Machine) remember(start Start) {
 	defer func() { m.state.Term = max(m.state.Term, start.Floor) }()
 	if start.State == nil {
 		m.proven = m.config.alone()
+		m.adoptTable()
 		if !m.proven {
 			m.quietUntil = m.now.Add(m.config.longestPromise())
 		}
@@ -160,9 +161,12 @@ func (m *Machine) Step(now Instant, ev Event) Result {
 		m.saved()
 	}
 	m.take(ev)
-	m.advance()
+	_, failed := ev.(PersistFailed)
+	if !failed {
+		m.advance() // what it sends may rest on what is not on disk
+	}
 	m.tell()
-	if _, failed := ev.(PersistFailed); m.dirty && !failed {
+	if m.dirty && !failed {
 		m.dirty = false
 		state := m.state
 		state.Voters = slices.Clone(m.state.Voters)
@@ -221,6 +225,7 @@ func (m *Machine) advance() {
 	m.lapse()
 	m.prove()
 	m.lead()
+	m.insist()
 	m.vote()
 	m.probe()
 }
@@ -309,7 +314,7 @@ func (m *Machine) stand(standing Standing) {
 
 func (m *Machine) leave() {
 	if m.leads() && !m.serving {
-		m.giveUp("", "left the cluster")
+		m.giveUp(m.vice, "left the cluster")
 	}
 	if m.leads() {
 		m.lose("left the cluster while serving")
@@ -381,7 +386,13 @@ func (m *Machine) persistFailed() {
 	if m.config.alone() {
 		return // a node alone that does not start for a full disk helps nobody
 	}
+	if b := m.ballot; b != nil && b.fresh {
+		b.pre = true // nobody was asked, and after a restart its term will be used again
+	}
 	m.abandon("the state file cannot be written")
+	if m.promise.to == m.config.Self && !m.leads() {
+		m.promise = promise{}
+	}
 	m.waitUntil = max(m.waitUntil, m.now.Add(m.config.Lease))
 }
 

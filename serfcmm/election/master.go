@@ -10,6 +10,7 @@ type master struct {
 	lease   Lease
 	since   Instant // when it was elected
 	first   bool    // nobody else was the master before, or it is resumed
+	before  NodeID  // who was the master before
 	rounds  []roundSent
 	values  []Instant // of majorityOf, kept for its next call
 	answers map[NodeID]answered
@@ -52,6 +53,9 @@ func (m *Machine) remaining() time.Duration {
 // master may have. At the very end of the lease it is false already.
 func (m *Machine) MayAct(now Instant) bool { return m.leads() && now < m.lease.Until }
 
+// Serving says what ServingChanged said last, or that this node was elected since.
+func (m *Machine) Serving() bool { return m.serving }
+
 // Lease returns the mastership; its Term is 0 when this node holds none.
 func (m *Machine) Lease() Lease {
 	if !m.leads() {
@@ -87,7 +91,7 @@ func (m *Machine) elected() {
 	if m.endless() {
 		until = Forever
 	}
-	if until != Forever && m.now >= until-Instant(m.config.KillMargin) {
+	if until != Forever && m.now >= b.sent.Add(m.config.CeaseAfter) {
 		m.abandon("the votes came too late")
 
 		return
@@ -106,7 +110,8 @@ func (m *Machine) elected() {
 	m.since, m.first = m.now, before == "" || before == m.config.Self
 	m.state.MasterTerm, m.state.Master = b.term, m.config.Self
 	m.known, m.masterID, m.vice, m.why = true, m.config.Self, "", ""
-	m.highest = 0
+	m.highest, m.slow, m.insistLeft = 0, 0, 0
+	m.before = before
 	if !b.planned && before != "" && before != m.config.Self {
 		m.changes = slices.Insert(m.changes, 0, m.now)
 		m.changes = m.changes[:min(len(m.changes), MaxChanges)]
@@ -162,7 +167,7 @@ func (m *Machine) cease() {
 		m.reason = "a majority answers again"
 	}
 	if m.phase == PhaseCeasing && !m.killed && m.now >= m.lease.Until-Instant(m.config.KillMargin) {
-		m.killed = true
+		m.killed, m.acted = true, true // there is no way back
 		m.emit(KillMembers{Term: m.lease.Term, Reason: "the lease ends in " + m.remaining().String()})
 	}
 }
@@ -283,19 +288,23 @@ func (m *Machine) majorityOf(value func(answered) Instant) Instant {
 	return values[len(values)-m.majority()]
 }
 
-// pickVice is the first node of the table that could take over at once. For a lease after
-// all nodes have come up, or this agent has, it waits for those before in the table: they
-// are about to be heard, and would replace at once whoever is named now.
+// pickVice is the first node of the table that could take over at once. After all nodes have
+// come up, or this agent has, it waits for a lease for those before in the table, and after
+// any election for two renewals: they are about to be heard, and would replace at once
+// whoever is named now.
 func (m *Machine) pickVice() NodeID {
 	settling := m.first && m.now < m.since.Add(m.config.Lease)
+	early := m.now < m.since.Add(2*m.config.RenewEvery)
 	for _, node := range m.config.Nodes {
-		if m.peers[node.ID] == nil || !node.Eligible {
+		p := m.peers[node.ID]
+		if p == nil || !node.Eligible {
 			continue
 		}
 		if m.fit(node.ID) {
 			return node.ID
 		}
-		if alive := m.alive(node.ID, 3*m.config.Lease); settling && (alive || m.unheard(node.ID) && m.vice != "") {
+		alive := m.alive(node.ID, 3*m.config.Lease)
+		if settling && (alive || m.unheard(node.ID) && m.vice != "") || early && alive && p.heard < m.since && node.ID != m.before {
 			return m.kept()
 		}
 	}
@@ -303,11 +312,12 @@ func (m *Machine) pickVice() NodeID {
 	return ""
 }
 
-// fit says that the node could take over at once.
+// fit says that the node could take over at once: it was heard in this mastership, lately.
 func (m *Machine) fit(id NodeID) bool {
 	p := m.peers[id]
 
-	return p != nil && m.alive(id, 3*m.config.Lease) && !p.unproven && p.hash == m.config.Hash && p.standing.Qualified && p.standing.Up
+	return p != nil && p.heard >= m.since && m.alive(id, 3*m.config.Lease) &&
+		!p.unproven && p.hash == m.config.Hash && p.standing.Qualified && p.standing.Up
 }
 
 // unheard says that nothing is known of the node, because this agent has just started.
@@ -319,7 +329,7 @@ func (m *Machine) unheard(id NodeID) bool {
 
 // kept is the vice of before, unless it is known that it cannot be.
 func (m *Machine) kept() NodeID {
-	if m.fit(m.vice) || m.unheard(m.vice) {
+	if m.vice != "" && (m.fit(m.vice) || m.unheard(m.vice)) {
 		return m.vice
 	}
 
@@ -332,12 +342,13 @@ func (m *Machine) serves(serving bool) {
 	if serving {
 		return
 	}
-	switch {
-	case m.phase == PhaseRestoring:
+	switch m.phase {
+	case PhaseRestoring:
 		m.phase = PhaseFollowing
 		m.reason = "the old mastership has come to rest"
-	case m.phase == PhaseCeasing && m.acted:
-		m.giveUp(m.vice, "no majority answered")
+	case PhaseCeasing: // demoted, or never promoted
+		m.giveUp("", "no majority answered") // unplanned, and counted as such by the next
+	default:
 	}
 }
 
@@ -371,7 +382,29 @@ func (m *Machine) giveUp(to NodeID, why string) {
 	m.note(TopicReleased, "the mastership of term %d is given back: %s", term, why)
 	m.forget(why)
 	m.reserve(to)
+	m.heir = to
+	if to != "" {
+		m.waitUntil = m.now.Add(m.config.Lease) // it is somebody else's now
+		m.insistLeft, m.insistAt = insistTimes, m.now.Add(m.config.RenewEvery)
+	}
 	m.everyone(anybody, func(id NodeID) { m.send(Message{Kind: KindRelease, To: id, Term: term, Target: to}) })
+}
+
+// insistTimes is how often a hand-over is repeated while no new master is heard.
+const insistTimes = 4
+
+// insist repeats a hand-over, because one lost message must not undo it.
+func (m *Machine) insist() {
+	if m.insistLeft == 0 || m.now < m.insistAt {
+		return
+	}
+	m.insistLeft, m.insistAt = m.insistLeft-1, m.now.Add(m.config.RenewEvery)
+	if m.known || m.state.MasterTerm > m.released {
+		m.insistLeft = 0
+
+		return
+	}
+	m.disclaim(matters)
 }
 
 // lose ends a mastership whose lease is over.

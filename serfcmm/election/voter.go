@@ -115,6 +115,9 @@ func (m *Machine) preVoteAsked(message Message) {
 		return
 	}
 	refusal, left := m.judge(message)
+	if b := m.ballot; refusal == RefusalNone && b != nil && b.pre && m.rank() < m.rankOf(message.From) {
+		refusal, left = RefusalPromised, m.config.Stagger // this node asks the same, and comes first
+	}
 	if refusal == RefusalNone && m.favoured != message.From && m.favoured != "" && m.now < m.favouredUntil {
 		refusal, left = RefusalPromised, m.favouredUntil.Sub(m.now)
 	}
@@ -186,6 +189,9 @@ func (m *Machine) promiseTo(message Message) (Refusal, time.Duration) {
 	if !m.proven {
 		return RefusalUnproven, Endless
 	}
+	if m.promise.to != message.From && m.promise.term <= message.Term {
+		m.promise = promise{} // that this term was elected proves that every one before it is over
+	}
 	if left := m.bound(message.From); left > 0 {
 		return RefusalPromised, left
 	}
@@ -197,7 +203,7 @@ func (m *Machine) promiseTo(message Message) (Refusal, time.Duration) {
 // releaseHeard voids this voter's promise for a term that its asker will never act in again.
 func (m *Machine) releaseHeard(message Message) {
 	if m.promise.to == message.From && m.promise.term == message.Term {
-		m.promise = promise{}
+		m.promise, m.freeSince = promise{}, m.now
 	}
 	m.abandonedBy, m.abandonedTerm = message.From, message.Term
 	if m.state.Master != message.From || m.state.MasterTerm != message.Term || message.Term <= m.released {

@@ -14,6 +14,7 @@ func (m *Machine) wake() Instant {
 	consider(m.knownUntil, m.known && m.masterID != m.config.Self)
 	consider(m.probeAt, !m.known || !m.proven)
 	consider(m.started.Add(m.config.FormationTimeout), !m.proven && m.now < m.started.Add(m.config.FormationTimeout))
+	consider(m.insistAt, m.insistLeft > 0)
 	if m.ballot != nil {
 		consider(m.ballot.until, true)
 		consider(m.now+1, m.ballot.fresh)

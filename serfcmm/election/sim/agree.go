@@ -32,6 +32,9 @@ func (w *world) disagreement() string {
 			return string(n.id) + " is away, or about to hand over"
 		}
 		view := n.machine.View()
+		if n.table.Vote && !view.Proven {
+			return string(n.id) + " cannot vote yet"
+		}
 		if view.Master != master.id || view.Term != want.Term || view.Vice != want.Vice {
 			return fmt.Sprintf("%s sees master %q, vice %q, term %d, and %s itself %q, %q, %d",
 				n.id, view.Master, view.Vice, view.Term, master.id, want.Master, want.Vice, want.Term)

@@ -117,6 +117,8 @@ func (w *world) checkElected(n *node, term election.Term) {
 		w.fail("I2", "%s is elected in term %d", n.id, term)
 
 		return
+	case int(t.holder) == n.index && w.faulty == n.index:
+		return // its state file was replaced by an older one: it has forgotten that it held the term
 	case t.holder >= 0:
 		w.fail("I2", "%s is elected in term %d, which %s has held", n.id, term, name(int(t.holder)))
 	case term <= w.truth.newest:
@@ -185,13 +187,19 @@ func (w *world) checkAnswer(n *node, to int, message *election.Message, at int64
 	if w.plan.Hold {
 		lease = election.Endless
 	}
+	if !voting { // that this term was elected proves that every one before it is over
+		w.truth.outdate(n.index, to, message.Term)
+	}
 	p := &w.truth.promises[n.index][to]
 	if p.term != message.Term && w.truth.void(p, to) {
 		*p = promised{}
 	}
 	next, before := end(at, int64(lease)), p.until
-	if q := n.question; q == nil || q.message.Kind != election.KindRenew || q.message.Released != q.message.Term {
+	if q := n.question; q == nil || q.message.Kind != election.KindRenew || q.message.Released != q.message.Term || q.message.Round <= p.made {
 		next = max(next, before) // else the master gives the rest of a longer promise back
+	}
+	if next != before {
+		p.made = message.Round
 	}
 	p.until, p.term = next, max(p.term, message.Term)
 	if next < before {
@@ -205,6 +213,9 @@ func (w *world) checkBound(n *node, to int, message *election.Message, at int64)
 		p := &w.truth.promises[n.index][other]
 		if other == to || other == n.index || p.until <= at {
 			continue
+		}
+		if message.Kind == election.KindPromise && p.term <= message.Term {
+			continue // that term was elected, so that every one before it is over
 		}
 		if w.truth.void(p, other) {
 			continue

@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/cssc-ha/cssc/serfcmm/election"
+import (
+	"math"
+
+	"github.com/cssc-ha/cssc/serfcmm/election"
+)
 
 // Here the rare states are noticed. Nothing in this file decides anything, but for what a
 // node has heard (heard, reported) and whether it may have forgotten a vote (forgot), which
@@ -18,6 +22,9 @@ type heard struct {
 func (w *world) noteStart(n *node, start election.Start) {
 	n.reported, n.releaseHeard, n.born = 0, 0, start.Now
 	n.heard = [MaxNodes]heard{}
+	for i := range w.nodes {
+		w.truth.promises[n.index][i].made = math.MaxUint64
+	}
 	if n.disk == nil {
 		n.forgot, n.blank = true, w.t
 		w.truth.votes[n.index] = vote{}

@@ -186,7 +186,7 @@ func (w *world) rested(n *node) {
 
 		return
 	}
-	release := n.planned && n.leading && !n.lost
+	release := n.planned && n.leading
 	n.serving, n.told, n.acted, n.planned = false, false, false, false
 	w.feed(n, election.ServingChanged{})
 	n.releasing = release && n.draw.Uint64()%2 == 0
@@ -206,7 +206,7 @@ func (w *world) giveBack(n *node, release bool) {
 		return
 	}
 	n.releasing = false
-	if release && n.machine != nil && n.leading && !n.lost {
+	if release && n.machine != nil && n.leading { // also when the lease is running out by now
 		w.feed(n, election.ReleaseAsked{To: n.target})
 	}
 	if n.leaving && n.machine != nil && !n.told {

@@ -33,6 +33,8 @@ type truth struct {
 type promised struct {
 	until int64
 	term  election.Term
+	// made is the round of the question on which until rests; nobody knows it after a restart.
+	made election.Round
 }
 
 type vote struct {
@@ -72,6 +74,15 @@ func (t *truth) void(p *promised, to int) bool {
 	term := t.of(p.term)
 
 	return term == nil || term.released>>to&1 == 1 || term.holder >= 0 && int(term.holder) != to || t.stood[to] > p.term
+}
+
+// outdate voids a voter's promises to others for terms up to the one that was elected.
+func (t *truth) outdate(voter, to int, term election.Term) {
+	for other := range t.promises[voter] {
+		if p := &t.promises[voter][other]; other != to && p.term <= term {
+			*p = promised{}
+		}
+	}
 }
 
 // fenced voids every promise to a node that stays off.

@@ -161,6 +161,14 @@ func promises() []mutant {
 			"the same, at a voter that has restarted meanwhile",
 		},
 		{
+			"stands-on-a-full-disk", "machine.go", "if !failed {\n\t\tm.advance()", "if true {\n\t\tm.advance()",
+			"a node stands in the step that tells it that its state file cannot be written",
+		},
+		{
+			"killed-only-once", "master.go", "m.phase, m.killed = PhaseLeading, false", "m.phase = PhaseLeading",
+			"after a mastership that was taken back at the last moment nothing is killed in time any more",
+		},
+		{
 			"elected-before-saved", "candidate.go", "b.fresh = !b.pre && !m.config.alone()", "b.fresh = false",
 			"votes that count as given elect in the step in which the state file cannot be written",
 		},

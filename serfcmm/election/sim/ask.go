@@ -56,7 +56,8 @@ func (w *world) reset() {
 		if n.machine == nil || n.paused || n.boot < 2 || n.machine.View().Proven || !n.table.Vote {
 			continue
 		}
-		if (w.faulty < 0 || w.faulty == i) && 2*w.plan.majority()-ones(w.plan.Voters) >= 2 && w.fence < 0 && w.othersRemember(n) {
+		if (w.faulty < 0 || w.faulty == i) && 2*w.plan.majority()-ones(w.plan.Voters) >= 2 && w.fence < 0 && w.othersRemember(n) &&
+			ones((n.reported|1<<i)&w.plan.Voters) >= w.plan.majority() {
 			w.feed(n, election.ResetAsked{})
 
 			return

@@ -163,7 +163,7 @@ func (m *Machine) cease() {
 		m.reason = "no majority answers"
 		m.note(TopicCeasing, "no majority has answered for %v: the mastership of term %d ends in %v unless one does", m.now.Sub(m.lease.From), m.lease.Term, m.remaining())
 	case m.phase == PhaseCeasing && !late && !m.acted:
-		m.phase, m.killed = PhaseLeading, false
+		m.phase = PhaseLeading
 		m.reason = "a majority answers again"
 	}
 	if m.phase == PhaseCeasing && !m.killed && m.now >= m.lease.Until-Instant(m.config.KillMargin) {

@@ -15,7 +15,7 @@ type mutant struct {
 // rule of this one. None is equivalent to the code.
 func mutants() []mutant {
 	var all []mutant
-	for _, group := range [][]mutant{arithmetic(), votes(), promises(), restarts(), leases(), candidates(), formation()} {
+	for _, group := range [][]mutant{arithmetic(), votes(), promises(), releases(), restarts(), leases(), candidates(), formation()} {
 		all = append(all, group...)
 	}
 
@@ -152,6 +152,13 @@ func promises() []mutant {
 			"grace-not-saved", file, "m.state.Hold = to, term, length", "m.state.Hold = to, term, min(length, m.config.promise(m.config.Lease))",
 			"a voter that restarts during a planned restart of the master forgets the longer promise",
 		},
+	}
+}
+
+func releases() []mutant {
+	const file = "voter.go"
+
+	return []mutant{
 		{
 			"late-renewal-gives-back", file, " && question.Round > m.promise.made", "",
 			"a renewal from before a planned restart, that comes late, takes the rest of the long promise back",
@@ -159,14 +166,6 @@ func promises() []mutant {
 		{
 			"restart-gives-back", "machine.go", "made: lastRound", "made: 0",
 			"the same, at a voter that has restarted meanwhile",
-		},
-		{
-			"stands-on-a-full-disk", "machine.go", "if !failed {\n\t\tm.advance()", "if true {\n\t\tm.advance()",
-			"a node stands in the step that tells it that its state file cannot be written",
-		},
-		{
-			"killed-only-once", "master.go", "m.phase, m.killed = PhaseLeading, false", "m.phase = PhaseLeading",
-			"after a mastership that was taken back at the last moment nothing is killed in time any more",
 		},
 		{
 			"elected-before-saved", "candidate.go", "b.fresh = !b.pre && !m.config.alone()", "b.fresh = false",
@@ -277,6 +276,10 @@ func leases() []mutant {
 		{
 			"ceases-too-late", file, "return m.config.ownLease(m.config.Lease) - m.config.CeaseAfter", "return 0",
 			"nothing is demoted or killed before the end of the lease",
+		},
+		{
+			"taken-back-after-killing", file, "m.killed, m.acted = true, true", "m.killed = true",
+			"a mastership is taken back after its members were killed, and nothing is killed in time when it ceases again",
 		},
 		{
 			"taken-back-after-demote", file, "case m.phase == PhaseCeasing && !late && !m.acted:", "case m.phase == PhaseCeasing && !late:",

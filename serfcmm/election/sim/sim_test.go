@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,12 @@ var (
 	count = flag.Uint64("histories", histories, "how many histories TestHistories plays")
 	first = flag.Uint64("first", 1, "the first seed of TestHistories")
 )
+
+// TestMain collects garbage seldom: little lives long, and a third more histories are played.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(1600)
+	os.Exit(m.Run())
+}
 
 // TestHistories plays the plans of consecutive seeds on all processors. No invariant breaks,
 // and every row of the table of rare states is reached: a run that does not reach one of

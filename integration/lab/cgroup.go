@@ -95,6 +95,24 @@ func freezeGroup(group string, frozen bool) error {
 	})
 }
 
+// groupProcesses lists the processes of the group and of those below, without one.
+func groupProcesses(group string, without int) (all []int) {
+	_ = filepath.WalkDir(group, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == "cgroup.procs" {
+			text, _ := os.ReadFile(path) // a group that has gone meanwhile has none
+			for word := range strings.FieldsSeq(string(text)) {
+				if number, err := strconv.Atoi(word); err == nil && number != without {
+					all = append(all, number)
+				}
+			}
+		}
+
+		return nil
+	})
+
+	return all
+}
+
 // unitGroup is the control group of a unit of the running node.
 func (n *Node) unitGroup(unit string) (string, error) {
 	found, err := filepath.Glob(filepath.Join(n.group, "*", "system.slice", unit))

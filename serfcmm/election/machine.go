@@ -92,8 +92,10 @@ func New(start Start) *Machine {
 	switch {
 	case start.Left:
 		m.phase = PhaseAway
-	case start.Lease.Term != 0:
+	case start.Lease.Term != 0 && start.Lease.Term >= m.state.MasterTerm:
 		m.resume(start)
+	case start.Lease.Term != 0: // another node was elected since
+		m.phase, m.serving = PhaseRestoring, true
 	case start.Serving:
 		m.phase = PhaseRestoring
 	case !m.proven:

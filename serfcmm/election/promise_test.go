@@ -47,3 +47,26 @@ func TestLateRenewalsDoNotCutALongPromise(t *testing.T) {
 		}
 	}
 }
+
+// Goal: a lease record does not make a master of a node whose disk tells of a newer one.
+// Method: a start with both.
+func TestOlderLeaseRecordIsNotTakenUp(t *testing.T) {
+	nodes := []Node{{"n1", true, true}, {"n2", true, true}, {"n3", true, true}}
+	config := Config{Self: "n1", Nodes: nodes, Hash: "h", Lease: 2 * time.Second, DriftPermille: 10, FormationTimeout: time.Minute}.DefaultTimes()
+	m := New(Start{
+		Config: config, State: &State{Term: 6, Vote: "n2", MasterTerm: 6, Master: "n2", Voters: config.voters(), Hash: "h"},
+		Lease: Lease{Term: 5, From: 10, Until: Instant(time.Second)}, Standing: Standing{Qualified: true, Up: true}, Now: 20,
+	})
+	result := m.Step(30, Ticked{})
+	if m.MayAct(30) || m.View().Phase != PhaseRestoring {
+		t.Errorf("it is %v with the lease of term 5, and knows of term 6", m.View().Phase)
+	}
+	if err := m.Check(); err != nil {
+		t.Error(err)
+	}
+	for _, action := range result.Actions {
+		if decided, ok := action.(RoleDecided); ok && !decided.Lost {
+			t.Errorf("decided %+v, want the role lost", decided)
+		}
+	}
+}

@@ -348,7 +348,7 @@ func (m *Machine) serves(serving bool) {
 		m.reason = "the old mastership has come to rest"
 	case PhaseCeasing: // demoted, or never promoted
 		m.giveUp("", "no majority answered") // unplanned, and counted as such by the next
-	default:
+	case PhaseUnknown, PhaseAway, PhaseForming, PhaseFollowing, PhasePreVoting, PhaseCampaigning, PhaseLeading:
 	}
 }
 

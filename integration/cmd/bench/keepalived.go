@@ -49,7 +49,7 @@ const followScript = `#!/bin/sh
 while read -r kind name state priority; do
   case $state in
   MASTER) systemctl --no-block start ` + leadUnit + ` ;;
-  *) systemctl --no-block stop ` + leadUnit + ` ;;
+  BACKUP | FAULT | STOP | DELETED) systemctl --no-block stop ` + leadUnit + ` ;;
   esac
 done <"$1"
 `

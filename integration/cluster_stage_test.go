@@ -300,14 +300,22 @@ func (f *fleet) spares(s standing) []*lab.Node { return f.without(s.master, s.vi
 // before when it is one of them. It fails when that takes more than three leases.
 func (f *fleet) takenOver(before standing, others []*lab.Node) standing {
 	f.t.Helper()
+	after := f.replaced(before, others)
+	if slices.Contains(others, before.vice) && after.master != before.vice {
+		f.t.Errorf("after the fault %s leads, want the vice %s", after.master.Name, before.vice.Name)
+	}
+
+	return after
+}
+
+// replaced is takenOver by whomever.
+func (f *fleet) replaced(before standing, others []*lab.Node) standing {
+	f.t.Helper()
 	begin := time.Now()
 	after := f.settled(others...)
 	if after.master == before.master || after.term <= before.term {
 		f.t.Fatalf("after the fault %s leads in term %d, before it %s in term %d; want a take-over",
 			after.master.Name, after.term, before.master.Name, before.term)
-	}
-	if slices.Contains(others, before.vice) && after.master != before.vice {
-		f.t.Errorf("after the fault %s leads, want the vice %s", after.master.Name, before.vice.Name)
 	}
 	if took := time.Since(begin); took > 3*f.lease+busy {
 		f.t.Errorf("the take-over took %v, want at most three leases of %v", took, f.lease)

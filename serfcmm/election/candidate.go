@@ -225,8 +225,9 @@ func (m *Machine) open(b *ballot) {
 	message := Message{Kind: KindVote, Term: b.term, Round: b.round, Lease: m.config.Lease}
 	if b.pre {
 		message.Kind, message.Lease = KindPreVote, 0
-	} else if b.planned {
-		message.Released = m.released
+	}
+	if m.released == m.state.MasterTerm {
+		message.Released = m.released // who has not heard of it yet would refuse
 	}
 	m.everyone(isVoter, func(id NodeID) {
 		message.To = id

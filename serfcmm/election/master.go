@@ -205,7 +205,7 @@ func (m *Machine) renew(lease time.Duration) {
 	}
 	slow := m.now >= m.slowAt
 	if slow {
-		m.slowAt = m.now.Add(m.config.Lease)
+		m.slowAt = m.now.Add(m.config.Lease / 3) // so that two may get lost
 	}
 	m.everyone(func(node Node) bool { return slow || matters(node) }, func(id NodeID) {
 		message.To = id

@@ -78,11 +78,10 @@ func (l *loop) beginElection(ctx context.Context, c config.Config) error {
 
 // heldLease is the mastership that an earlier life of the agent left in this boot.
 func (l *loop) heldLease(ctx context.Context, c config.Config) election.Lease {
-	if c.ClusterOfOne() || l.ports.Lease == nil {
-		if l.restored && l.view.Master == c.Levels.Node {
-			return election.Lease{Term: election.Term(l.view.Term), Until: election.Forever}
-		}
-
+	switch {
+	case c.ClusterOfOne() && l.restored && l.view.Master == c.Levels.Node:
+		return election.Lease{Term: election.Term(l.view.Term), Until: election.Forever}
+	case c.ClusterOfOne(), l.ports.Lease == nil:
 		return election.Lease{}
 	}
 	record, err := l.ports.Lease.Last()

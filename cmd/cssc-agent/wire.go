@@ -115,7 +115,7 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 
 		return c, err
 	}
-	now, _ := load() // for the history's size; the agent tells what is wrong
+	now, loadErr := load() // the agent tells what is wrong
 	store := agent.NewFileStore(agent.StoreOptions{
 		RunDir: s.runDir, StateDir: s.stateDir, Incarnation: incarnation, HistoryRuns: now.Limits.HistoryRuns,
 	})
@@ -127,11 +127,16 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 	if err != nil {
 		return nil, err
 	}
-	record, err := openLease(s)
-	if err != nil {
+	var record agent.LeaseRecord
+	switch n.lease, err = openLease(s); {
+	case err == nil:
+		record = n.lease
+	case loadErr != nil || !now.ClusterOfOne():
 		return nil, err
+	default:
+		// A cluster of one has no lease that runs out; it starts with a full or read-only /run, too.
+		n.lease = nil
 	}
-	n.lease = record
 	bus, backend := &busAdapter{}, &backend{}
 	n.server = dbusapi.New(dbusapi.Options{Backend: backend, Logger: n.log, Address: s.bus})
 	bus.Server = n.server

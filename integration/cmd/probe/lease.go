@@ -117,19 +117,11 @@ func stubborn(file string) error {
 	return nil
 }
 
-// spin uses a processor up, with a real-time priority when that is asked for.
-func spin(kind string) error {
-	runtime.LockOSThread() // both are of a thread
-	switch kind {
-	case "nice":
-		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, -20); err != nil {
-			return err
-		}
-	case "realtime":
-		attributes := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 50}
-		if err := unix.SchedSetAttr(0, &attributes, 0); err != nil {
-			return err
-		}
+// spin uses a processor up with the highest priority that is not a real-time one.
+func spin() error {
+	runtime.LockOSThread() // the priority is of a thread
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, -20); err != nil {
+		return err
 	}
 	begin, err := bootTime()
 	for now := begin; err == nil && now-begin < int64(spinFor); {

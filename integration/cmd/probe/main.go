@@ -10,7 +10,7 @@
 //	probe lease FILE once|fence|renew LENGTH   play the agent: write the lease record
 //	probe lease FILE clear -
 //	probe stubborn FILE                        show in FILE.beat that this process lives
-//	probe spin nice|realtime                   use a processor up
+//	probe spin                                 use a processor up
 //	probe attack KIND ARGUMENT                 try something forbidden; see attack.go
 //
 // A POSITION is SEQUENCE:LEVEL. A MODE is ok (the default), fail:N (the first N answers are
@@ -52,8 +52,8 @@ func run(ctx context.Context, args []string) error {
 		return playAgent(ctx, args[1], args[2], args[3])
 	case len(args) == 2 && args[0] == "stubborn":
 		return stubborn(args[1])
-	case len(args) == 2 && args[0] == "spin":
-		return spin(args[1])
+	case len(args) == 1 && args[0] == "spin":
+		return spin()
 	case len(args) == 3 && args[0] == "attack":
 		return attack(ctx, args[1], args[2])
 	default:

@@ -36,6 +36,7 @@ type mastership struct {
 	card levels.Card
 	// granted: the planned restart may go on.
 	parting, granted bool
+	partBy           levels.Instant // and goes on without a promise at the latest
 }
 
 // beginElection makes the machine of the election, which goes on where this boot has
@@ -70,7 +71,13 @@ func (l *loop) beginElection(ctx context.Context, c config.Config) error {
 	l.standing, l.serving = start.Standing, own || start.Lease.Term != 0
 	l.election = election.New(start)
 	l.settleAt = l.ports.Clock().Add(c.Mastership.Lease * 3 / 2)
-	l.running.Go(func() { l.results <- told{callPeers, l.way.Run(l.works)} })
+	l.running.Go(func() {
+		result := told{callPeers, l.way.Run(l.works)}
+		select {
+		case l.results <- result:
+		case <-l.works.Done(): // nobody reads any more
+		}
+	})
 	_ = l.elect(ctx, election.Ticked{})
 
 	return nil
@@ -338,13 +345,16 @@ func (l *loop) masterMembers() []string {
 	return units
 }
 
+// A farewell: partTimeout bounds the wait for the voters, well below TimeoutStopSec= of the unit.
+const partTimeout = 5 * time.Second
+
 // part begins a planned stop: the voters are asked for one long promise first. It returns
 // false when there is nothing to wait for.
 func (l *loop) part(ctx context.Context) bool {
 	if l.election == nil || l.parting {
 		return false
 	}
-	l.parting = true
+	l.parting, l.partBy = true, l.ports.Clock().Add(partTimeout)
 	_ = l.elect(ctx, election.RestartPlanned{})
 
 	return !l.granted

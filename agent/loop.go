@@ -401,6 +401,7 @@ func (l *loop) due(ctx context.Context, now levels.Instant) error {
 		_ = l.elect(ctx, election.Ticked{})
 	}
 	l.settle(now)
+	l.granted = l.granted || l.parting && now >= l.partBy
 	if l.wake != 0 && now >= l.wake {
 		l.push(levels.Ticked{})
 	}
@@ -419,6 +420,7 @@ func (l *loop) rearm(now levels.Instant) {
 	consider(l.wake, l.wake != 0)
 	consider(l.electWake, l.electWake != 0)
 	consider(l.settleAt, !l.said)
+	consider(l.partBy, l.parting)
 	consider(l.pingAt, l.options.WatchdogInterval > 0)
 	consider(l.resyncAt, l.connected && !l.looking)
 	consider(l.retryAt, l.behind || l.unsaved || l.unsavedVote != nil)

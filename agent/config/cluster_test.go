@@ -47,7 +47,7 @@ func TestElectionIsDerivedFromTheLease(t *testing.T) {
 		want       times
 	}{
 		{"default", "", times{2000 * ms, 250 * ms, 1200 * ms, 200 * ms, 125 * ms, 10 * time.Second, time.Minute}},
-		{"fast", `profile = "fast"`, times{600 * ms, 75 * ms, 360 * ms, 60 * ms, 37500 * time.Microsecond, 10 * time.Second, time.Minute}},
+		{"fast", `profile = "fast"`, times{560 * ms, 70 * ms, 336 * ms, 56 * ms, 35 * ms, 10 * time.Second, time.Minute}},
 		{"floor", `profile = "floor"`, times{250 * ms, 31250 * time.Microsecond, 150 * ms, 50 * ms, 15625 * time.Microsecond, 10 * time.Second, time.Minute}},
 		{"wide", `profile = "wide"`, times{10 * time.Second, 1250 * ms, 6 * time.Second, time.Second, 625 * ms, 10 * time.Second, time.Minute}},
 		{"long", `lease = "1m"`, times{time.Minute, 7500 * ms, 36 * time.Second, 6 * time.Second, 3750 * ms, time.Minute, 121200 * ms}},

@@ -152,7 +152,7 @@ func operations() []levels.OperationKind {
 func profileLease(profile string) time.Duration {
 	switch profile {
 	case "fast":
-		return 600 * time.Millisecond
+		return 560 * time.Millisecond
 	case "floor":
 		return 250 * time.Millisecond
 	case "wide":

@@ -124,7 +124,7 @@ func TestEverySettingArrives(t *testing.T) {
 		{"shut", shut.Ladder.Top == 10 && shut.Levels[levels.Last].Timeout == 10*time.Second},
 		{"component", component.Timeout == 7*time.Second && component.OnFailure == levels.PolicyAbort && component.Unit == "naming.service"},
 		{"required", len(component.Required) == 3 && component.Required[1] == levels.Position{Sequence: levels.Init, Level: levels.Last}},
-		{"mastership", c.Mastership.Lease == 600*time.Millisecond && c.Mastership.RestartGrace == 20*time.Second && c.Mastership.SelfFence == "reboot"},
+		{"mastership", c.Mastership.Lease == 560*time.Millisecond && c.Mastership.RestartGrace == 20*time.Second && c.Mastership.SelfFence == "reboot"},
 		{"security", c.Security.Keyring == "/etc/cssc/keyring" && len(c.Security.RemoteOperations) == 2},
 		{"local", c.Local.LogLevel == "debug"},
 		{"shutdown", c.Shutdown == Shutdown{Timeout: 4 * time.Minute, Margin: 10 * time.Second, Emergency: 20 * time.Second}},

@@ -105,7 +105,7 @@ mutants: ## plant bugs in the election, one at a time, and show which layer of i
 	$(GO) run ./integration/cmd/mutants
 
 # What other nodes can say: no execution of a million may be believed, loop or panic.
-FUZZ_PEERS := ./serfcmm/wire:FuzzDecode ./serfcmm/election:FuzzReceived ./serfcmm:FuzzKeyring
+FUZZ_PEERS := ./serfcmm/wire:FuzzDecode ./serfcmm/election:FuzzReceived ./serfcmm/keyring:FuzzKeyring
 
 .PHONY: fuzz-peers
 fuzz-peers: ## 1,000,000 executions of each fuzz target that other nodes can reach

@@ -22,13 +22,14 @@ func rules() map[string]rule {
 	return map[string]rule{
 		"levels":  {std: pure},
 		"units":   {imports: []string{"levels", "godbus", "go-systemd", "x/sys"}},
-		"serfcmm": {imports: []string{"levels", "serfcmm/election", "serfcmm/wire", "serf", "memberlist"}},
+		"serfcmm": {imports: []string{"levels", "serfcmm/election", "serfcmm/keyring", "serfcmm/wire", "serf", "memberlist"}},
 		"dbusapi": {imports: []string{"levels", "contrib/dist/dbus-1/interfaces", "godbus"}},
 		"agent":   {imports: []string{"levels", "agent/config", "serfcmm/election", "agent/lease", "x/sys"}},
 
 		"serfcmm/election":     {std: pure},
 		"serfcmm/election/sim": {imports: []string{"serfcmm/election"}},
 		"serfcmm/serfcmmtest":  {imports: []string{"serfcmm", "memberlist"}},
+		"serfcmm/keyring":      {imports: []string{}},
 		"serfcmm/wire": {
 			std:     slices.Concat(pure, []string{"encoding/binary"}),
 			imports: []string{"serfcmm/election"},

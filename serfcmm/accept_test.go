@@ -11,6 +11,7 @@ import (
 
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/serfcmm/election"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 	"github.com/cssc-ha/cssc/serfcmm/wire"
 )
 
@@ -142,21 +143,21 @@ func FuzzUnseal(f *testing.F) {
 // FuzzOrder: no order about keys makes a node fall over or leaves it without a keyring that
 // can be read again.
 func FuzzOrder(f *testing.F) {
-	f.Add([]byte(`{"verb":"install","key":"` + NewKey().Text() + `"}`))
+	f.Add([]byte(`{"verb":"install","key":"` + keyring.NewKey().Text() + `"}`))
 	f.Add([]byte(`{"verb":"use","key":"000000000000"}`))
 	f.Add([]byte(`{"verb":"remove","key":""}`))
 	f.Add([]byte(`{"verb":7}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		ring := Keyring{NewKey(), NewKey()}
+		ring := keyring.Ring{keyring.NewKey(), keyring.NewKey()}
 		order, err := readOrder(data)
 		if err != nil {
 			return
 		}
-		next, err := ring.changed(order)
+		next, err := changed(ring, order)
 		if err != nil {
 			return
 		}
-		if again, err := ParseKeyring(next.Text()); err != nil || again.Text() != next.Text() {
+		if again, err := keyring.Parse(next.Text()); err != nil || again.Text() != next.Text() {
 			t.Errorf("order %q makes the keyring %v, which is read as %v, %v", data, next, again, err)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/serfcmm"
 	"github.com/cssc-ha/cssc/serfcmm/election"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 	"github.com/cssc-ha/cssc/serfcmm/serfcmmtest"
 )
 
@@ -23,7 +24,7 @@ type cluster struct {
 	t       *testing.T
 	network *serfcmmtest.Network
 	peers   []serfcmm.Peer
-	key     serfcmm.Key
+	key     keyring.Key
 	members map[string]*member
 	folder  string
 }
@@ -44,7 +45,7 @@ func host(i int) string          { return fmt.Sprintf("192.0.2.%d", i+1) }
 func bubble(t *testing.T, size int, story func(*testing.T, *cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{t: t, network: serfcmmtest.New(1), key: serfcmm.NewKey(), members: map[string]*member{}, folder: t.TempDir()}
+		c := &cluster{t: t, network: serfcmmtest.New(1), key: keyring.NewKey(), members: map[string]*member{}, folder: t.TempDir()}
 		for i := range size {
 			c.peers = append(c.peers, serfcmm.Peer{Name: levels.NodeID(nodeName(i)), Address: host(i)})
 		}
@@ -60,7 +61,7 @@ func (c *cluster) options(name string) serfcmm.Options {
 	c.t.Helper()
 	ring := filepath.Join(c.folder, name+".keys")
 	if _, err := os.Stat(ring); err != nil {
-		c.must(serfcmm.Keyring{c.key}.Save(ring))
+		c.must(keyring.Ring{c.key}.Save(ring))
 	}
 
 	return serfcmm.Options{

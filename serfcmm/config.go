@@ -36,7 +36,7 @@ type Options struct {
 	Peers []Peer
 	// Origin tells this machine from another one that goes by the same name; see OriginOf.
 	Origin wire.Origin
-	// KeyringFile holds the keys (see Keyring). Empty means no encryption, and is refused
+	// KeyringFile holds the keys (see package keyring). Empty means no encryption, and is refused
 	// for more than one node unless Insecure says so in so many words.
 	KeyringFile string
 	Insecure    bool

@@ -18,7 +18,7 @@
 // and under its encryption, whatever gossip thinks of their receiver. And nodes that gossip
 // does not hold for alive are looked for, for ever.
 //
-// [Keyring] is the file of the gossip keys; [Node.Keys] changes it on all nodes. A step is
+// Package keyring is the file of the gossip keys; [Node.Keys] changes it on all nodes. A step is
 // done when every node of the table has confirmed, and a confirmed key is on disk.
 //
 // # Guarantees
@@ -52,7 +52,7 @@
 //
 // # Errors
 //
-// The sentinels of config.go, [ErrKeyring] and [ErrIncomplete]; otherwise the cause of the
+// The sentinels of config.go, keyring.ErrKeyring and [ErrIncomplete]; otherwise the cause of the
 // context. What stands in the way of the network is not an error but a problem: told by
 // [Node.Problems] in an operator's words, and tried again.
 //

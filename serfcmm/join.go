@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/serf/serf"
 
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 )
 
 const (
@@ -114,7 +115,7 @@ func (n *Node) remember() {
 	}
 	text, err := json.MarshalIndent(texts, "", "  ")
 	if err == nil {
-		err = replaceFile(n.options.StateFile, text, stateMode)
+		err = keyring.ReplaceFile(n.options.StateFile, text, stateMode)
 	}
 	if err != nil {
 		n.log.to.Warn("the addresses of the other nodes were not kept", "cause", err)

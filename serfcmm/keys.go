@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/serf/serf"
 
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 )
 
 // The verbs of Keys.
@@ -82,7 +83,7 @@ type keyQuery struct {
 }
 
 // Keys carries out a verb on all nodes and waits for their answers, half a minute at most.
-// The report is valid with ErrIncomplete, too. Other errors: ErrAway, ErrKeyring for a key that
+// The report is valid with ErrIncomplete, too. Other errors: ErrAway, keyring.ErrKeyring for a key that
 // is none, the cause of ctx. It is safe to repeat.
 func (n *Node) Keys(ctx context.Context, verb, key string) (KeyReport, error) {
 	s := n.session.Load()
@@ -90,13 +91,13 @@ func (n *Node) Keys(ctx context.Context, verb, key string) (KeyReport, error) {
 	case s == nil:
 		return KeyReport{}, ErrAway
 	case s.ring == nil:
-		return KeyReport{}, fmt.Errorf("%w: this cluster runs without encryption", ErrKeyring)
+		return KeyReport{}, fmt.Errorf("%w: this cluster runs without encryption", keyring.ErrKeyring)
 	}
 	switch verb {
 	case KeysList:
 		return n.order(ctx, s, keyOrder{Verb: verb})
 	case KeysInstall:
-		if _, err := ParseKey(key); err != nil {
+		if _, err := keyring.ParseKey(key); err != nil {
 			return KeyReport{}, err
 		}
 
@@ -125,9 +126,9 @@ func allows(list KeyReport, verb, key string) error {
 		at := slices.Index(node.Keys, key)
 		switch {
 		case verb == KeysUse && at < 0:
-			return fmt.Errorf("%w: node %s does not have key %s; install it first", ErrKeyring, node.Node, printable(key))
+			return fmt.Errorf("%w: node %s does not have key %s; install it first", keyring.ErrKeyring, node.Node, printable(key))
 		case verb == KeysRemove && at == 0:
-			return fmt.Errorf("%w: node %s encrypts with key %s; use another one first", ErrKeyring, node.Node, key)
+			return fmt.Errorf("%w: node %s encrypts with key %s; use another one first", keyring.ErrKeyring, node.Node, key)
 		}
 	}
 
@@ -136,7 +137,7 @@ func allows(list KeyReport, verb, key string) error {
 
 // rotate gives every node a new key, and takes the old ones away only when everybody uses it.
 func (n *Node) rotate(ctx context.Context, s *session) (KeyReport, error) {
-	key := NewKey()
+	key := keyring.NewKey()
 	report, err := n.order(ctx, s, keyOrder{Verb: KeysInstall, Key: key.Text()})
 	if err != nil {
 		return report, err
@@ -230,7 +231,7 @@ func (n *Node) collect(ctx context.Context, response *serf.QueryResponse, replie
 
 func (n *Node) keyReport(order keyOrder, replies map[levels.NodeID]keyReply) KeyReport {
 	report := KeyReport{Key: order.Key, Complete: true}
-	if key, err := ParseKey(order.Key); err == nil {
+	if key, err := keyring.ParseKey(order.Key); err == nil {
 		report.Key = key.String()
 	}
 	for _, peer := range n.table.Load().peers {
@@ -295,17 +296,17 @@ func (n *Node) obey(s *session, data []byte) keyReply {
 	if s.ring == nil {
 		return keyReply{Problem: "runs without encryption"}
 	}
-	next, err := s.file.changed(order)
-	if err == nil && !slices.EqualFunc(next, s.file, func(a, b Key) bool { return slices.Equal(a, b) }) {
+	next, err := changed(s.file, order)
+	if err == nil && !slices.EqualFunc(next, s.file, func(a, b keyring.Key) bool { return slices.Equal(a, b) }) {
 		// On disk first: a node that confirms a key still has it after a crash.
 		if err = next.Save(n.options.KeyringFile); err == nil {
 			err = s.install(next)
 		}
 		if err == nil {
-			n.log.to.Info("the keyring was changed", "verb", order.Verb, "keys", strings.Join(s.file.fingerprints(), " "))
+			n.log.to.Info("the keyring was changed", "verb", order.Verb, "keys", strings.Join(s.file.Fingerprints(), " "))
 		}
 	}
-	reply := keyReply{Keys: s.file.fingerprints()}
+	reply := keyReply{Keys: s.file.Fingerprints()}
 	if err != nil {
 		reply.Problem = err.Error()[:min(len(err.Error()), longestProblem)]
 	}
@@ -322,19 +323,19 @@ func readOrder(data []byte) (keyOrder, error) {
 
 // changed is the keyring after an order, or why it cannot be obeyed. Obeying twice changes
 // nothing more.
-func (r Keyring) changed(order keyOrder) (Keyring, error) {
-	at := slices.Index(r.fingerprints(), order.Key)
+func changed(r keyring.Ring, order keyOrder) (keyring.Ring, error) {
+	at := slices.Index(r.Fingerprints(), order.Key)
 	switch order.Verb {
 	case KeysList:
 		return r, nil
 	case KeysInstall:
-		key, err := ParseKey(order.Key)
+		key, err := keyring.ParseKey(order.Key)
 		switch {
 		case err != nil:
 			return nil, err
-		case r.has(key):
+		case r.Has(key):
 			return r, nil
-		case len(r) >= MaxKeys:
+		case len(r) >= keyring.MaxKeys:
 			return nil, fmt.Errorf("has %d keys already; remove some", len(r))
 		}
 
@@ -344,7 +345,7 @@ func (r Keyring) changed(order keyOrder) (Keyring, error) {
 			return nil, errors.New("does not have that key")
 		}
 
-		return append(Keyring{r[at]}, r.without(r[at])...), nil
+		return append(keyring.Ring{r[at]}, r.Without(r[at])...), nil
 	case KeysRemove:
 		switch at {
 		case -1:
@@ -353,7 +354,7 @@ func (r Keyring) changed(order keyOrder) (Keyring, error) {
 			return nil, errors.New("encrypts with that key")
 		}
 
-		return r.without(r[at]), nil
+		return r.Without(r[at]), nil
 	}
 
 	return nil, errors.New("does not know the verb")
@@ -362,7 +363,7 @@ func (r Keyring) changed(order keyOrder) (Keyring, error) {
 // install makes memberlist's ring what the file has. Its owner hands the list of keys out
 // without a copy and removes in place, which moves keys under a reader; the last one can
 // be removed without moving any, so they go from the end.
-func (s *session) install(next Keyring) error {
+func (s *session) install(next keyring.Ring) error {
 	for _, key := range next {
 		if err := s.ring.AddKey(key); err != nil {
 			return err
@@ -372,7 +373,7 @@ func (s *session) install(next Keyring) error {
 		return err
 	}
 	present := s.ring.GetKeys()
-	gone := slices.IndexFunc(present, func(key []byte) bool { return !next.has(key) })
+	gone := slices.IndexFunc(present, func(key []byte) bool { return !next.Has(key) })
 	if gone > 0 {
 		for i := len(present) - 1; i >= gone; i-- {
 			if err := s.ring.RemoveKey(present[i]); err != nil {

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/cssc-ha/cssc/serfcmm"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 )
 
 // ring reads the keyring file of a node as fingerprints.
 func (c *cluster) ring(name string) []string {
 	c.t.Helper()
-	ring, err := serfcmm.LoadKeyring(c.members[name].ring)
+	ring, err := keyring.Load(c.members[name].ring)
 	c.must(err)
 	var all []string
 	for _, key := range ring {
@@ -113,7 +114,7 @@ func TestKeyStepsAreChecked(t *testing.T) {
 		t.Helper()
 		c.startAll()
 		c.formed(10*time.Second, c.names()...)
-		n1, key := c.members["n1"], serfcmm.NewKey()
+		n1, key := c.members["n1"], keyring.NewKey()
 		for _, bad := range [][2]string{
 			{serfcmm.KeysUse, key.String()},
 			{serfcmm.KeysRemove, c.key.String()},

@@ -12,6 +12,7 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/serfcmm"
 	"github.com/cssc-ha/cssc/serfcmm/election"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 	"github.com/cssc-ha/cssc/serfcmm/wire"
 )
 
@@ -90,7 +91,7 @@ func TestStrangersStayOut(t *testing.T) {
 		stranger := c.start("n9", func(o *serfcmm.Options) {
 			o.Peers = append([]serfcmm.Peer{{Name: "n9", Address: host(8)}}, c.peers...)
 			o.KeyringFile += ".other"
-			c.must(serfcmm.Keyring{serfcmm.NewKey()}.Save(o.KeyringFile))
+			c.must(keyring.Ring{keyring.NewKey()}.Save(o.KeyringFile))
 		})
 		unlisted := c.start("n8", func(o *serfcmm.Options) {
 			o.Peers = append([]serfcmm.Peer{{Name: "n8", Address: host(7)}}, c.peers...)

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/serf/serf"
 
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 	"github.com/cssc-ha/cssc/serfcmm/wire"
 )
 
@@ -40,7 +41,7 @@ type session struct {
 	serf    *serf.Serf
 	// ring is what memberlist encrypts with; file is what is on disk, owned by keep.
 	ring *memberlist.Keyring
-	file Keyring
+	file keyring.Ring
 	// events is Serf's; never closed.
 	events chan serf.Event
 	// keyQueries are carried out by keep, because they write a file. The oldest make room.
@@ -88,7 +89,7 @@ func (n *Node) unlock(s *session) error {
 	if n.options.KeyringFile == "" {
 		return nil // New has refused it where it must not be
 	}
-	file, err := LoadKeyring(n.options.KeyringFile)
+	file, err := keyring.Load(n.options.KeyringFile)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/cssc-ha/cssc/serfcmm"
 	"github.com/cssc-ha/cssc/serfcmm/election"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 )
 
 // loopback runs real nodes on addresses of the loopback network until stop.
@@ -30,7 +31,7 @@ func loopback(tb testing.TB, first, size int) (nodes []*serfcmm.Node, stop func(
 		peers = append(peers, serfcmm.Peer{Name: nodeID(i), Address: fmt.Sprintf("127.0.7.%d", first+i)})
 	}
 	ring := filepath.Join(tb.TempDir(), "ring")
-	if err := (serfcmm.Keyring{serfcmm.NewKey()}).Save(ring); err != nil {
+	if err := (keyring.Ring{keyring.NewKey()}).Save(ring); err != nil {
 		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(tb.Context())

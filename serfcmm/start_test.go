@@ -13,6 +13,7 @@ import (
 
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/serfcmm"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 )
 
 // Goal: a node table or options that cannot work are refused at once, naming the entry.
@@ -104,7 +105,7 @@ func TestInsecureClustersWorkWhenTold(t *testing.T) {
 		if c.reaches("n4", "n1") || c.reaches("n1", "n4") {
 			t.Error("a node with a key mixes with those without")
 		}
-		if _, err := c.members["n1"].Keys(t.Context(), serfcmm.KeysRotate, ""); !errors.Is(err, serfcmm.ErrKeyring) {
+		if _, err := c.members["n1"].Keys(t.Context(), serfcmm.KeysRotate, ""); !errors.Is(err, keyring.ErrKeyring) {
 			t.Errorf("rotate without encryption = %v", err)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 )
 
 func (a *app) keysCommand() *cobra.Command {
@@ -71,7 +72,7 @@ func writeKeyring(path string, force bool) error {
 		return fmt.Errorf("generate a key: %w", err)
 	}
 	defer func() { _ = os.Remove(temporary.Name()) }()
-	_, err = temporary.WriteString(newKeyring())
+	_, err = temporary.WriteString(keyring.Ring{keyring.NewKey()}.Text())
 	err = errors.Join(err, temporary.Sync(), temporary.Close())
 	switch {
 	case err != nil:

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 	"github.com/cssc-ha/cssc/units"
 )
 
@@ -19,7 +20,7 @@ const configDir = "/etc/cssc"
 type finding struct {
 	// Severity is "error" (the agent would refuse it) or "warning".
 	Severity string `json:"severity"`
-	// Check is "configuration", "time limits" or "unit graph".
+	// Check is "configuration", "keyring", "time limits" or "unit graph".
 	Check  string `json:"check"`
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"`
@@ -34,7 +35,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify [FILE|DIR]",
 		Short: "Check the configuration, the time limits and the unit graph",
-		Long: "Check the configuration as the agent would read it, whether the time limits nest\n" +
+		Long: "Check the configuration and the keyring as the agent would read them, whether the time limits nest\n" +
 			"(levels < shutdown < cssc-leave.service < logind), and whether the units of the levels\n" +
 			"can be started and stopped in their order. DIR is " + configDir + " when nothing is\n" +
 			"given; a FILE is checked by itself.",
@@ -78,10 +79,25 @@ func (a *app) verify(ctx context.Context, path string, own bool) ([]finding, []s
 	findings = append(findings, problemFindings("error", "time limits",
 		config.Verify(loaded, limits.window, limits.stopTimeout))...)
 	if own {
+		findings = append(findings, keyringFindings(loaded.Security.Keyring)...)
 		findings = append(findings, a.graph(units.LaddersOf(loaded.Levels))...)
 	}
 
 	return findings, loaded.Files, nil
+}
+
+// keyringFindings reads the keys as the agent would, when there have to be any.
+func keyringFindings(path string) []finding {
+	if path == "" {
+		return nil
+	}
+	if _, err := keyring.Load(path); err != nil {
+		text := "the agent will not start: " + err.Error()
+
+		return []finding{{Severity: "error", Check: "keyring", File: path, Key: "security.keyring", Text: text, line: text}}
+	}
+
+	return nil
 }
 
 func problemFindings(severity, check string, problems []config.Problem) []finding {

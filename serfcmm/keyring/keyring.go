@@ -1,4 +1,4 @@
-package serfcmm
+package keyring
 
 import (
 	"bytes"
@@ -19,10 +19,10 @@ import (
 // String is a fingerprint, so that no key gets into a log by accident.
 type Key []byte
 
-// Keyring is the keys of a cluster: the first encrypts, all of them decrypt. Its file has
+// Ring is the keys of a cluster: the first encrypts, all of them decrypt. Its file has
 // one key a line in base64, the encrypting one first; empty lines and lines that begin with
 // "#" are comments and are lost when a rotation writes the file anew.
-type Keyring []Key
+type Ring []Key
 
 const (
 	// MaxKeys bounds a keyring. A rotation needs one more than is in use; what failed
@@ -70,9 +70,9 @@ func ParseKey(text string) (Key, error) {
 	return key, nil
 }
 
-// ParseKeyring reads the text of a keyring file. The error names the line.
-func ParseKeyring(text string) (Keyring, error) {
-	var ring Keyring
+// Parse reads the text of a keyring file. The error names the line.
+func Parse(text string) (Ring, error) {
+	var ring Ring
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -84,7 +84,7 @@ func ParseKeyring(text string) (Keyring, error) {
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("line %d: %w", number, err)
-		case ring.has(key):
+		case ring.Has(key):
 			return nil, fmt.Errorf("line %d: %w: the same key twice", number, ErrKeyring)
 		case len(ring) == MaxKeys:
 			return nil, fmt.Errorf("line %d: %w: more than %d keys", number, ErrKeyring, MaxKeys)
@@ -98,9 +98,9 @@ func ParseKeyring(text string) (Keyring, error) {
 	return ring, nil
 }
 
-// LoadKeyring reads a keyring file. It returns ErrKeyring with file, line and cause for one
+// Load reads a keyring file. It returns ErrKeyring with file, line and cause for one
 // that cannot be read, has no keys or impossible ones, or that others may read or change.
-func LoadKeyring(path string) (Keyring, error) {
+func Load(path string) (Ring, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKeyring, err)
@@ -121,7 +121,7 @@ func LoadKeyring(path string) (Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKeyring, err)
 	}
-	ring, err := ParseKeyring(string(text))
+	ring, err := Parse(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -130,7 +130,7 @@ func LoadKeyring(path string) (Keyring, error) {
 }
 
 // Text is the keyring as its file has it.
-func (r Keyring) Text() string {
+func (r Ring) Text() string {
 	var text strings.Builder
 	text.WriteString("# Gossip keys of this cluster, one a line; the first one encrypts.\n")
 	for _, key := range r {
@@ -141,24 +141,26 @@ func (r Keyring) Text() string {
 }
 
 // Save replaces the file at once or not at all, synced, readable by its owner only.
-func (r Keyring) Save(path string) error {
-	if err := replaceFile(path, []byte(r.Text()), keyringMode); err != nil {
+func (r Ring) Save(path string) error {
+	if err := ReplaceFile(path, []byte(r.Text()), keyringMode); err != nil {
 		return fmt.Errorf("%w: write: %w", ErrKeyring, err)
 	}
 
 	return nil
 }
 
-func (r Keyring) has(key Key) bool {
+// Has says whether the key is one of the ring.
+func (r Ring) Has(key Key) bool {
 	return slices.ContainsFunc(r, func(one Key) bool { return bytes.Equal(one, key) })
 }
 
-func (r Keyring) without(key Key) Keyring {
+// Without returns the ring without the key; r stays as it is.
+func (r Ring) Without(key Key) Ring {
 	return slices.DeleteFunc(slices.Clone(r), func(one Key) bool { return bytes.Equal(one, key) })
 }
 
-// fingerprints lists the keys, the encrypting one first.
-func (r Keyring) fingerprints() []string {
+// Fingerprints lists the keys, the encrypting one first.
+func (r Ring) Fingerprints() []string {
 	var all []string
 	for _, key := range r {
 		all = append(all, key.String())
@@ -167,8 +169,9 @@ func (r Keyring) fingerprints() []string {
 	return all
 }
 
-// replaceFile writes beside the file, syncs, and renames.
-func replaceFile(path string, data []byte, mode os.FileMode) error {
+// ReplaceFile puts data in the place of the file at once or not at all, synced: it writes
+// beside the file and renames.
+func ReplaceFile(path string, data []byte, mode os.FileMode) error {
 	folder := filepath.Dir(path)
 	temporary, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*")
 	if err != nil {

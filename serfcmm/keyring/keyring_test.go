@@ -1,4 +1,4 @@
-package serfcmm_test
+package keyring_test
 
 import (
 	"errors"
@@ -9,17 +9,17 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/cssc-ha/cssc/serfcmm"
+	"github.com/cssc-ha/cssc/serfcmm/keyring"
 )
 
 // Goal: each way in which a keyring file can be wrong is refused with file, line and cause.
 // Method: files spoilt by hand.
 func TestBadKeyringsAreRefused(t *testing.T) {
 	t.Parallel()
-	good := serfcmm.NewKey().Text()
+	good := keyring.NewKey().Text()
 	var many strings.Builder
-	for range serfcmm.MaxKeys + 1 {
-		many.WriteString(serfcmm.NewKey().Text() + "\n")
+	for range keyring.MaxKeys + 1 {
+		many.WriteString(keyring.NewKey().Text() + "\n")
 	}
 	cases := map[string]struct {
 		text string
@@ -44,37 +44,37 @@ func TestBadKeyringsAreRefused(t *testing.T) {
 		if err := os.Chmod(path, c.mode); err != nil {
 			t.Fatal(err)
 		}
-		ring, err := serfcmm.LoadKeyring(path)
-		if !errors.Is(err, serfcmm.ErrKeyring) || !strings.Contains(err.Error(), c.want) || ring != nil {
-			t.Errorf("%s: LoadKeyring = %v, %v; want %q", name, ring, err, c.want)
+		ring, err := keyring.Load(path)
+		if !errors.Is(err, keyring.ErrKeyring) || !strings.Contains(err.Error(), c.want) || ring != nil {
+			t.Errorf("%s: Load = %v, %v; want %q", name, ring, err, c.want)
 		}
 	}
-	if _, err := serfcmm.LoadKeyring(filepath.Join(t.TempDir(), "none")); !errors.Is(err, serfcmm.ErrKeyring) {
+	if _, err := keyring.Load(filepath.Join(t.TempDir(), "none")); !errors.Is(err, keyring.ErrKeyring) {
 		t.Errorf("no file: %v", err)
 	}
-	if _, err := serfcmm.LoadKeyring(t.TempDir()); !errors.Is(err, serfcmm.ErrKeyring) {
+	if _, err := keyring.Load(t.TempDir()); !errors.Is(err, keyring.ErrKeyring) {
 		t.Errorf("a folder: %v", err)
 	}
 }
 
-// Goal: what Save writes, LoadKeyring reads, readable by the owner only, and no key shows in
+// Goal: what Save writes, Load reads, readable by the owner only, and no key shows in
 // its text form. Method: drawn keyrings of every key size.
 func TestKeyringsAreKept(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ring")
 	rapid.Check(t, func(t *rapid.T) {
-		var ring serfcmm.Keyring
+		var ring keyring.Ring
 		sizes := []int{16, 24, 32}
-		for range rapid.IntRange(1, serfcmm.MaxKeys).Draw(t, "keys") {
+		for range rapid.IntRange(1, keyring.MaxKeys).Draw(t, "keys") {
 			size := rapid.SampledFrom(sizes).Draw(t, "size")
-			ring = append(ring, serfcmm.NewKey()[:size])
+			ring = append(ring, keyring.NewKey()[:size])
 		}
 		if err := ring.Save(path); err != nil {
 			t.Fatal(err)
 		}
-		got, err := serfcmm.LoadKeyring(path)
+		got, err := keyring.Load(path)
 		if err != nil || got.Text() != ring.Text() {
-			t.Fatalf("LoadKeyring = %v, %v; want %v", got, err, ring)
+			t.Fatalf("Load = %v, %v; want %v", got, err, ring)
 		}
 		info, err := os.Stat(path)
 		if err != nil || info.Mode().Perm() != 0o600 {
@@ -90,18 +90,18 @@ func TestKeyringsAreKept(t *testing.T) {
 	}
 }
 
-// FuzzKeyring: no text makes ParseKeyring fall over, and what it accepts reads the same again.
+// FuzzKeyring: no text makes Parse fall over, and what it accepts reads the same again.
 func FuzzKeyring(f *testing.F) {
 	f.Add("# comment\n" + strings.Repeat("A", 43) + "=\n")
 	f.Add("AAAA")
 	f.Fuzz(func(t *testing.T, text string) {
-		ring, err := serfcmm.ParseKeyring(text)
+		ring, err := keyring.Parse(text)
 		if err != nil {
 			return
 		}
-		again, err := serfcmm.ParseKeyring(ring.Text())
+		again, err := keyring.Parse(ring.Text())
 		if err != nil || again.Text() != ring.Text() {
-			t.Errorf("ParseKeyring(%q) = %v, and then %v, %v", text, ring, again, err)
+			t.Errorf("Parse(%q) = %v, and then %v, %v", text, ring, again, err)
 		}
 	})
 }

@@ -77,6 +77,8 @@ type (
 	LeaveCluster struct {
 		Mode   Mode
 		Reason string
+		// Linger as it was asked for.
+		Linger bool
 	}
 )
 

@@ -15,6 +15,16 @@ type Card struct {
 	Hash, Version, Incarnation string
 	// Fingerprint tells which settings differ when the hashes do: config.Differences.
 	Fingerprint string
+	// Operation is the kind of what is in progress there, unknown when nothing is; Number and
+	// Step are those of the operation. The step is at most MaxCardStep bytes long.
+	Operation OperationKind
+	Number    OperationID
+	Step      string
 	// Alive: gossip holds the node for a living member. Filled in by who receives the card.
 	Alive bool
+	// Left: it said goodbye before it went, as against one that is lost. Filled in likewise.
+	Left bool
 }
+
+// MaxCardStep bounds the step that a card tells.
+const MaxCardStep = 24

@@ -95,6 +95,9 @@ type (
 		// CallbacksOnly leaves every unit alone, because systemd is stopping them itself:
 		// shutdown only. It forces as Force does.
 		CallbacksOnly bool
+		// Linger makes a shutdown stay a voter of the cluster, when all else is done, until the
+		// master has no need of its vote any more: shutdown only, and the owner's business.
+		Linger bool
 		// DryRun only checks: Result.Err tells, Result.Plan says what would be done.
 		DryRun bool
 	}

@@ -21,6 +21,7 @@ func (m *Machine) request(ev OperationRequested) error {
 		},
 		Forced:        ev.Force || ev.CallbacksOnly || imperative(ev.By),
 		CallbacksOnly: ev.CallbacksOnly,
+		Linger:        ev.Linger,
 		Holds:         ev.Kind != OperationQualify && ev.Kind != OperationStart && (m.s.Role.Leads() || m.wanted().Leads()),
 		Before:        m.s.State,
 	}
@@ -124,7 +125,8 @@ func (m *Machine) admissible(ev OperationRequested) error {
 		}
 
 		return nil
-	case OperationDisqualify, OperationQualify, OperationSwitchover, OperationUnknown:
+	case OperationDisqualify, OperationQualify, OperationSwitchover, OperationUnknown,
+		OperationClusterShutdown, OperationRollingReboot:
 	}
 	early := ev.Kind == OperationQualify && (m.s.State == StateJoining || m.s.State == StateInitializing)
 	if m.s.State != StateUp && !early {
@@ -142,7 +144,7 @@ func (m *Machine) admissible(ev OperationRequested) error {
 		return m.mayDisqualify(ev.Force)
 	case OperationSwitchover:
 		return m.maySwitch(ev.To)
-	case OperationUnknown, OperationShutdown, OperationStart:
+	case OperationUnknown, OperationShutdown, OperationStart, OperationClusterShutdown, OperationRollingReboot:
 	}
 
 	return nil
@@ -152,11 +154,13 @@ func (m *Machine) admissible(ev OperationRequested) error {
 func (m *Machine) wellFormed(ev OperationRequested) error {
 	switch {
 	case ev.Kind == OperationUnknown || ev.Kind > OperationStart:
-		return fmt.Errorf("%w: operation, want one of %q", ErrInvalid, operationWords()[1:])
+		return fmt.Errorf("%w: operation of a node, want one of %q", ErrInvalid, operationWords()[1:OperationStart+1])
 	case ev.Mode > ModeStandalone:
 		return fmt.Errorf("%w: mode, want one of %q", ErrInvalid, modeWords()[1:])
 	case ev.Mode != ModeNone && ev.Kind != OperationShutdown:
 		return fmt.Errorf("%w: only a shutdown has a mode", ErrInvalid)
+	case ev.Linger && ev.Kind != OperationShutdown:
+		return fmt.Errorf("%w: only a shutdown can linger", ErrInvalid)
 	case ev.CallbacksOnly && ev.Kind != OperationShutdown:
 		return fmt.Errorf("%w: only a shutdown can be callbacks only", ErrInvalid)
 	case ev.To != "" && ev.Kind != OperationSwitchover:
@@ -209,7 +213,7 @@ func (m *Machine) otherVice() bool { return m.s.Vice != "" && m.s.Vice != m.s.Co
 
 // leave is the last step of a shutdown.
 func (m *Machine) leave(mode Mode) {
-	leaving := LeaveCluster{Mode: mode, Reason: m.s.Operation.Reason}
+	leaving := LeaveCluster{Mode: mode, Reason: m.s.Operation.Reason, Linger: m.s.Operation.Linger}
 	m.s.Leave = &leaving
 	m.s.Heard, m.s.Known, m.s.Word, m.s.Wanted = false, false, RoleChanged{}, RoleUnknown
 	m.s.Master, m.s.Vice, m.s.Gate = "", "", MasterProgress{}

@@ -164,7 +164,7 @@ func (m *Machine) operationPlan(op *OperationState) []step {
 			run(Shut, role)
 		}
 		steps = append(steps, step{kind: stepLeave, mode: op.Mode})
-	case OperationSwitchover, OperationStart, OperationUnknown:
+	case OperationSwitchover, OperationStart, OperationUnknown, OperationClusterShutdown, OperationRollingReboot:
 	}
 
 	return slices.DeleteFunc(steps, func(st step) bool {

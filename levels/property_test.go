@@ -30,6 +30,7 @@ func TestTextInverses(t *testing.T) {
 	inverse(t, []OperationResult{ResultRunning, ResultDone, ResultFailed, ResultCanceled}, OperationResult.String, ParseOperationResult)
 	inverse(t, []OperationKind{
 		OperationDisqualify, OperationQualify, OperationShutdown, OperationSwitchover, OperationStart,
+		OperationClusterShutdown, OperationRollingReboot,
 	}, OperationKind.String, ParseOperationKind)
 	inverse(t, slices.Collect(Ladder{Top: MaxLevel}.All()), Level.String, ParseLevel)
 	for _, text := range []string{"", "unknown", "INIT", "-1", "100", "007", "+1", " 1", "1.0"} {

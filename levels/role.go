@@ -140,15 +140,23 @@ const (
 	OperationQualify
 	OperationShutdown
 	OperationSwitchover
-	OperationStart // back into the cluster after a shutdown with noboot
+	OperationStart           // back into the cluster after a shutdown with noboot
+	OperationClusterShutdown // of all nodes, the master last; package fleet
+	OperationRollingReboot   // of all nodes, one after the other; package fleet
 )
 
 func operationWords() []string {
-	return []string{"unknown", "disqualify", "qualify", "shutdown", "switchover", "start"}
+	return []string{"unknown", "disqualify", "qualify", "shutdown", "switchover", "start", "cluster-shutdown", "rolling-reboot"}
 }
 
 // String returns the word.
 func (o OperationKind) String() string { return word(o, operationWords()) }
+
+// OfCluster says that the operation concerns every node: the machine of one node does not
+// take it, package fleet does.
+func (o OperationKind) OfCluster() bool {
+	return o == OperationClusterShutdown || o == OperationRollingReboot
+}
 
 // ParseOperationKind is the inverse of String.
 func ParseOperationKind(text string) (OperationKind, error) {

@@ -212,6 +212,8 @@ type OperationState struct {
 	Forced bool `json:"forced"`
 	// CallbacksOnly: units are systemd's.
 	CallbacksOnly bool `json:"callbacks_only"`
+	// Linger: stay a voter before leaving.
+	Linger bool `json:"linger"`
 	// Holds: there is a role to give back; Released: it was.
 	Holds    bool `json:"holds"`
 	Released bool `json:"released"`

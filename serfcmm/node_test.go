@@ -277,6 +277,7 @@ func TestCardsTravel(t *testing.T) {
 			State: levels.StateUp, Role: levels.RoleMaster, Started: true, Reached: levels.Last, Qualified: true,
 			Hash: strings.Repeat("a", 64), Version: "1.2.3", Incarnation: strings.Repeat("b", 64),
 			Fingerprint: strings.Repeat("c", 64),
+			Operation:   levels.OperationClusterShutdown, Number: 1<<64 - 1, Step: strings.Repeat("d", levels.MaxCardStep),
 		}
 		for term := range 50 {
 			card.Term = levels.Term(term)

@@ -3,7 +3,9 @@ package serfcmm
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/hashicorp/serf/serf"
 
@@ -23,6 +25,7 @@ const (
 	tagVersion     = "v"
 	tagIncarnation = "i"
 	tagFingerprint = "f" // of the configuration
+	tagOperation   = "p" // kind, number and step, missing while there is none
 	tagOrigin      = "o" // of the machine, in hexadecimal
 
 	// The limit of one value, so that all of them fit.
@@ -41,6 +44,9 @@ func tagsOf(card levels.Card, origin wire.Origin) (map[string]string, error) {
 	if card.Started {
 		tags[tagLevel] = card.Reached.String()
 	}
+	if card.Operation != levels.OperationUnknown {
+		tags[tagOperation] = operationTag(card)
+	}
 	if card.Qualified {
 		tags[tagQualified] = "1"
 	}
@@ -56,8 +62,9 @@ func cardOf(member *serf.Member) levels.Card {
 	card := levels.Card{
 		Node: levels.NodeID(member.Name), Alive: member.Status == serf.StatusAlive, Qualified: tags[tagQualified] == "1",
 		Hash: text(tagHash), Version: text(tagVersion), Incarnation: text(tagIncarnation),
-		Fingerprint: text(tagFingerprint),
+		Fingerprint: text(tagFingerprint), Left: member.Status == serf.StatusLeft || member.Status == serf.StatusLeaving,
 	}
+	readOperation(&card, text(tagOperation))
 	if state, err := levels.ParseNodeState(tags[tagState]); err == nil {
 		card.State = state
 	}
@@ -72,6 +79,23 @@ func cardOf(member *serf.Member) levels.Card {
 	}
 
 	return card
+}
+
+// operationTag is what is in progress: "shutdown 3 demote level 2".
+func operationTag(card levels.Card) string {
+	return fmt.Sprintf("%s %d %s", card.Operation, card.Number, card.Step[:min(len(card.Step), levels.MaxCardStep)])
+}
+
+// readOperation is the inverse of operationTag.
+func readOperation(card *levels.Card, text string) {
+	word, rest, _ := strings.Cut(text, " ")
+	digits, step, _ := strings.Cut(rest, " ")
+	kind, err := levels.ParseOperationKind(word)
+	number, numberErr := strconv.ParseUint(digits, 10, 64)
+	if err != nil || numberErr != nil {
+		return
+	}
+	card.Operation, card.Number, card.Step = kind, levels.OperationID(number), step[:min(len(step), levels.MaxCardStep)]
 }
 
 // originOf reads which machine a member is; zero when it does not say.

@@ -146,6 +146,7 @@ func operations() []levels.OperationKind {
 	return []levels.OperationKind{
 		levels.OperationDisqualify, levels.OperationQualify, levels.OperationShutdown,
 		levels.OperationSwitchover, levels.OperationStart,
+		levels.OperationClusterShutdown, levels.OperationRollingReboot,
 	}
 }
 

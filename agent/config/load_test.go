@@ -275,7 +275,7 @@ func TestMistakes(t *testing.T) {
 		},
 		{
 			"remote operation", "[security]\nremote_operations = [\"shutdwon\"]\n",
-			`DIR/cssc.toml:2:1: security.remote_operations: unknown operation "shutdwon"; did you mean "shutdown"? allowed are disqualify, qualify, shutdown, start, switchover`,
+			`DIR/cssc.toml:2:1: security.remote_operations: unknown operation "shutdwon"; did you mean "shutdown"? allowed are cluster-shutdown, disqualify, qualify, rolling-reboot, shutdown, start, switchover`,
 		},
 		{
 			"name", "[cluster]\nname = \"my cluster\"\n",

@@ -10,7 +10,8 @@ func (m *Machine) cancel(ending, reason string) {
 	if run.Phase == PhaseCancelling {
 		return
 	}
-	run.Phase, run.Ending, run.Reason = PhaseCancelling, ending, reason
+	m.enterPhase(PhaseCancelling, reason)
+	run.Ending = ending
 	run.Todo, run.WaitUntil = nil, 0
 	var starting []int
 	for i := range run.Parts {

@@ -47,9 +47,9 @@
 //     on retry, on registering again, and when init or demote is begun anew. It must be idempotent.
 //   - A registration for a level that was passed already is kept for the next run, not invoked.
 //     One for the level that is running is invoked at once.
-//   - Empty levels are not told: no TellLevelReached, no entry in the record. Their targets are
-//     not started. Only the plain ones (ready and the roles) are, right after the run, so that
-//     systemd shows the truth; nobody waits for these orders.
+//   - Empty levels are not told: no TellLevelReached, and an entry in the record only if they
+//     waited. Their targets are not started. Only the plain ones (ready and the roles) are, right
+//     after the run, so that systemd shows the truth; nobody waits for these orders.
 //   - Fencing ends at SIGKILL. A unit that survives is reported, given up after ten seconds
 //     and passed; ending the node is the guard's duty.
 //   - A forced shutdown (asked by logind or a signal, or with Force) holds and aborts nothing:

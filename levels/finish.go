@@ -8,10 +8,7 @@ func (m *Machine) finishRun(outcome, reason string) {
 	}
 	m.s.Run = nil
 	m.indexParts()
-	m.emit(TellSequenceFinished{Record: RunRecord{
-		Run: run.Number, Sequence: run.Sequence, Role: run.Info.Role, Term: run.Info.Term, Cause: run.Cause,
-		Outcome: outcome, Reason: reason, Started: run.Started, Ended: m.now, Levels: run.Levels,
-	}})
+	m.emit(TellSequenceFinished{Record: m.runRecord(run, outcome, reason)})
 	switch outcome {
 	case outcomeCompleted:
 		for _, target := range run.Plain {

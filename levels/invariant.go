@@ -23,6 +23,7 @@ import (
 //	held-failed        a held level has a failure and nothing at work
 //	cancel-ends        a cancelled run knows its outcome
 //	phase-known        a run is in a phase
+//	waits-order        waits follow each other, and the last is open only in a phase that waits
 //	run-state          a run is allowed in the state of the node
 //	run-fresh          the run's number was handed out
 //	release-alone      a role is released while nothing runs
@@ -112,6 +113,7 @@ func (m *Machine) checkRun(test func(string, bool)) {
 	test("run-fresh", run.Number < m.s.NextRun)
 	test("run-state", runAllowed(run.Sequence, m.s.State))
 	test("phase-known", run.Phase >= PhaseWaiting && run.Phase <= PhaseCancelling)
+	test("waits-order", waitsInOrder(run))
 	test("cancel-ends", (run.Phase == PhaseCancelling) == (run.Ending == outcomeCanceled || run.Ending == outcomeFailed) &&
 		(run.Phase == PhaseCancelling || run.Ending == ""))
 	ordered, previous := true, -1

@@ -76,6 +76,11 @@ func TestDamageIsNamed(t *testing.T) {
 		{"cancel-ends", []Event{shutdown}, func(s *Saved) { s.Run.Ending = "" }},
 		{"phase-known", nil, func(s *Saved) { s.Run.Phase = PhaseUnknown }},
 		{"phase-known", nil, func(s *Saved) { s.Run.Phase = PhaseFinished }},
+		{"waits-order", nil, func(s *Saved) { s.Run.Waits = []Wait{{Phase: PhaseHeld, Since: 5}} }},
+		{"waits-order", nil, func(s *Saved) { s.Run.Waits = []Wait{{Phase: PhaseHeld, Since: 5, Until: 5}} }},
+		{"waits-order", nil, func(s *Saved) {
+			s.Run.Waits = []Wait{{Phase: PhaseHeld, Since: 5, Until: 9}, {Phase: PhaseHeld, Since: 8, Until: 12}}
+		}},
 		{"run-state", nil, func(s *Saved) { s.State = StateUp }},
 		{"run-state", nil, func(s *Saved) { s.Run.Sequence = SequenceUnknown }},
 		{"run-fresh", nil, func(s *Saved) { s.NextRun = 1 }},

@@ -99,7 +99,9 @@ type Participant struct {
 	Name     string   `json:"name"`
 	Position Position `json:"position"`
 	// Target is the member's; zero for callbacks.
-	Target  Target  `json:"target,omitzero"`
+	Target Target `json:"target,omitzero"`
+	// Stop marks a member that was to be stopped, not started.
+	Stop    bool    `json:"stop,omitempty"`
 	Outcome Outcome `json:"outcome"`
 	Reason  string  `json:"reason,omitempty"`
 	// Started and Ended are zero until they happen; Deadline is zero without a limit.

@@ -90,7 +90,7 @@ func (m *Machine) act(stage Stage) {
 		m.stopTarget(stage)
 	case StageUnits:
 		if !m.handsOff() {
-			run.Phase, run.Reason = PhaseStopping, ""
+			m.enterPhase(PhaseStopping, "")
 			m.stopWork(Target{}, Work{Units: stage.Units, Kill: run.Fenced})
 		}
 	}
@@ -134,7 +134,7 @@ func (m *Machine) invokeAll() {
 // working ends a held or waiting phase.
 func (m *Machine) working() {
 	if run := m.s.Run; run != nil && run.Phase != PhaseCancelling {
-		run.Phase, run.Reason = PhaseRunning, ""
+		m.enterPhase(PhaseRunning, "")
 	}
 }
 
@@ -160,19 +160,19 @@ func (m *Machine) holding() bool {
 	if run.Phase != PhaseHeld {
 		m.emit(TellHeld{Run: run.Number, Position: run.position(), Reason: reason})
 	}
-	run.Phase, run.Reason = PhaseHeld, reason
+	m.enterPhase(PhaseHeld, reason)
 
 	return true
 }
 
 // levelReached closes the level and enters the one above, or ends the run. Only
-// levels that had something to do are told and recorded.
+// levels that had something to do are told.
 func (m *Machine) levelReached() {
 	run := m.s.Run
 	if len(run.Parts) > 0 {
 		m.emit(TellLevelReached{Run: run.Number, Position: run.position()})
-		m.record(m.now)
 	}
+	m.record(m.now)
 	if run.Sequence == Init {
 		m.s.Reached, m.s.ReachedAny = run.level(), true
 	}
@@ -184,22 +184,10 @@ func (m *Machine) levelReached() {
 	m.enter(run.Index + 1)
 }
 
-func (m *Machine) record(reached Instant) {
-	run := m.s.Run
-	if len(run.Parts) == 0 {
-		return
-	}
-	record := LevelRecord{Level: run.level(), Entered: run.Entered, Reached: reached}
-	for i := range run.Parts {
-		record.Participants = append(record.Participants, run.Parts[i].Participant)
-	}
-	run.Levels = append(run.Levels, record)
-}
-
 func (m *Machine) enter(index int) {
 	run := m.s.Run
 	run.Index, run.Entered, run.WaitUntil, run.Wake = index, m.now, 0, 0
-	run.Acted, run.Missing, run.Parts, run.Works = false, nil, nil, nil
+	run.Acted, run.Missing, run.Parts, run.Works, run.Waits = false, nil, nil, nil, nil
 	run.Phase, run.Reason = PhaseRunning, ""
 	run.Todo = m.stages(run, index)
 	m.indexParts()

@@ -23,7 +23,7 @@ func (m *Machine) stopTarget(stage Stage) {
 	switch {
 	case m.handsOff() || !maybe:
 	case len(m.members[target]) > 0:
-		run.Phase, run.Reason = PhaseStopping, ""
+		m.enterPhase(PhaseStopping, "")
 		m.stopWork(target, Work{Target: target, Keep: m.roleTargets(stage.Keep), Kill: run.Fenced})
 	case started && target.Plain:
 		m.emit(StopUnits{Work: m.nextWork(), Target: target})

@@ -122,6 +122,7 @@ type RunState struct {
 	Reason    string   `json:"reason"`
 	Todo      []Stage  `json:"todo"`
 	Parts     []Part   `json:"parts"`
+	Waits     []Wait   `json:"waits,omitempty"`
 	Works     []Work   `json:"works"`
 	Wake      Instant  `json:"wake"`
 
@@ -169,8 +170,6 @@ type Part struct {
 	// Busy: the level waits for it. A busy callback without a tag waits for its
 	// component to register again.
 	Busy bool `json:"busy"`
-	// Stop marks a member that is being stopped, not started.
-	Stop bool `json:"stop"`
 	// Ending counts the escalation: 1 asked to stop, 2 killed.
 	Ending int `json:"ending"`
 	// Policy is the effective one of its failure.
@@ -277,6 +276,7 @@ func cloneRun(run *RunState) *RunState {
 	run.Missing = slices.Clone(run.Missing)
 	run.Todo = slices.Clone(run.Todo)
 	run.Parts = slices.Clone(run.Parts)
+	run.Waits = slices.Clone(run.Waits)
 	run.Works = slices.Clone(run.Works)
 	run.Levels = slices.Clone(run.Levels)
 	run.UnitStops = slices.Clone(run.UnitStops)

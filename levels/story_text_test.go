@@ -59,6 +59,9 @@ func tellText(action Action) string {
 		}
 		for _, level := range a.Record.Levels {
 			var who []string
+			for _, wait := range level.Waits {
+				who = append(who, fmt.Sprintf("%v for %v", wait.Phase, wait.Until.Sub(wait.Since)))
+			}
 			for _, p := range level.Participants {
 				who = append(who, p.Name+" "+p.Outcome.String())
 			}

@@ -148,30 +148,6 @@ type OperationView struct {
 	Ended   Instant         `json:"ended,omitempty"`
 }
 
-// RunRecord is what history keeps of a run.
-type RunRecord struct {
-	Run      RunNumber `json:"run"`
-	Sequence Sequence  `json:"sequence"`
-	Role     Role      `json:"role"`
-	Term     Term      `json:"term"`
-	Cause    string    `json:"cause"`
-	// Outcome is "completed", "failed" or "canceled".
-	Outcome string  `json:"outcome"`
-	Reason  string  `json:"reason,omitempty"`
-	Started Instant `json:"started"`
-	Ended   Instant `json:"ended"`
-	// Levels that did something; empty ones leave no entry.
-	Levels []LevelRecord `json:"levels"`
-}
-
-// LevelRecord is one level of a record.
-type LevelRecord struct {
-	Level        Level         `json:"level"`
-	Entered      Instant       `json:"entered"`
-	Reached      Instant       `json:"reached,omitempty"`
-	Participants []Participant `json:"participants"`
-}
-
 // NodeView is one node of the cluster, as this node sees it: what it is configured to be,
 // what is heard of it, and what it tells of itself. Of a node that is not alive the latter
 // is what it said last.

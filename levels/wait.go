@@ -40,7 +40,7 @@ func (m *Machine) waiting() bool {
 	if run.Phase != PhaseWaiting || run.Reason != reason {
 		m.emit(TellWaiting{Run: run.Number, Position: run.position(), Reason: reason})
 	}
-	run.Phase, run.Reason = PhaseWaiting, reason
+	m.enterPhase(PhaseWaiting, reason)
 
 	return true
 }

@@ -55,8 +55,8 @@ func (m *Machine) employ(units []string, work WorkID, target Target, stop bool) 
 		i, found := m.byMember[memberPart{target, unit, stop}]
 		if !found {
 			i = m.addPart(Part{Participant: Participant{
-				Kind: KindMember, Name: unit, Position: run.position(), Target: target,
-			}, Stop: stop})
+				Kind: KindMember, Name: unit, Position: run.position(), Target: target, Stop: stop,
+			}})
 		}
 		m.reassign(i, work)
 		limit := m.limitOf(&run.Parts[i])
@@ -223,8 +223,8 @@ func (m *Machine) adopt(work Work, member Member) {
 	}
 	m.addPart(Part{Participant: Participant{
 		Kind: KindMember, Name: member.Unit, Position: m.s.Run.position(), Target: work.Target,
-		Outcome: OutcomeRunning, Started: work.Since,
-	}, Work: work.ID, Busy: true, Stop: work.Stop})
+		Stop: work.Stop, Outcome: OutcomeRunning, Started: work.Since,
+	}, Work: work.ID, Busy: true})
 }
 
 func (m *Machine) work(id WorkID) (Work, bool) {

@@ -125,6 +125,9 @@ func (a *app) recordText(r record) string {
 			took = span(level.Reached.Sub(level.Entered))
 		}
 		fmt.Fprintf(&lines, "  level %s  %s\n", p.strong(level.Level.String()), p.dim(took))
+		for _, wait := range level.Waits {
+			fmt.Fprintf(&lines, "    %s  %s  %s\n", wait.Phase, p.dim(span(wait.Until.Sub(wait.Since))), printable(wait.Reason))
+		}
 		for _, participant := range level.Participants {
 			fmt.Fprintf(&lines, "    %s\n", a.participantLine(participant))
 		}
@@ -170,7 +173,7 @@ func levelEvents(r record, at func(levels.Instant) string) []event {
 				"level": level.Level.String(), "reason": participant.Reason,
 			}})
 		}
-		if level.Reached != 0 {
+		if level.Reached != 0 && len(level.Participants) > 0 { // no signal tells of an empty one
 			list = append(list, event{Name: "LevelReached", At: at(level.Reached), Fields: map[string]any{
 				"sequence": r.Sequence.String(), "level": level.Level.String(), "run": uint64(r.Run),
 			}})

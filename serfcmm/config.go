@@ -68,10 +68,17 @@ var (
 	// ErrAway refuses what needs the network while this node has left the cluster or has
 	// not come up yet.
 	ErrAway = errors.New("this node is not on the network")
-	// ErrTooLarge refuses an event or a request over its limit of bytes.
+	// ErrTooLarge refuses an event, a question or an answer over its limit of bytes.
 	ErrTooLarge = errors.New("too large")
 	// ErrUnknownNode refuses a node that is not in the node table.
 	ErrUnknownNode = errors.New("no such node")
+	// ErrFull refuses a question while too many are open: ask again in a moment.
+	ErrFull = errors.New("too many questions are open")
+	// ErrUnreached says that a message did not get to its node, for certain: look whether the
+	// node is up, or ask again.
+	ErrUnreached = errors.New("not reached")
+	// ErrAnswered refuses a second answer, or one that comes too late.
+	ErrAnswered = errors.New("answered already, or too late")
 )
 
 // validate checks the relations; it looks nothing up.

@@ -34,22 +34,35 @@ func (g *gate) FinalAdvertiseAddr(ip string, port int) (net.IP, int, error) {
 	return g.Transport.FinalAdvertiseAddr(ip, port)
 }
 
-// filter is memberlist's delegate: datagrams with our mark are ours, everything else is
+// DialAddressTimeout opens a stream that does not stand open for ever: memberlist sets no
+// time limit for a message that it sends.
+func (g *gate) DialAddressTimeout(to memberlist.Address, timeout time.Duration) (net.Conn, error) {
+	conn, err := g.Transport.DialAddressTimeout(to, timeout)
+	if err == nil {
+		err = conn.SetDeadline(time.Now().Add(timeout))
+	}
+
+	return conn, err
+}
+
+// filter is memberlist's delegate: messages with our marks are ours, everything else is
 // Serf's. It is called from several goroutines of memberlist.
 type filter struct {
 	memberlist.Delegate
 
-	ours func(datagram []byte)
+	ours, notes func(message []byte)
 }
 
 // NotifyMsg must not block.
-func (f *filter) NotifyMsg(datagram []byte) {
-	if len(datagram) > 0 && datagram[0] == wire.Mark {
-		f.ours(datagram)
-
-		return
+func (f *filter) NotifyMsg(message []byte) {
+	switch {
+	case len(message) > 0 && message[0] == wire.Mark:
+		f.ours(message)
+	case len(message) > 0 && message[0] == wire.NoteMark:
+		f.notes(message)
+	default:
+		f.Delegate.NotifyMsg(message)
 	}
-	f.Delegate.NotifyMsg(datagram)
 }
 
 // owners remembers which machine goes by which name. Safe for concurrent use.

@@ -12,11 +12,12 @@
 //	   │  └──────────┐ own address changed │                  │
 //	   └─────────────┴─────────────────────┴───── Join ───────┘
 //
-// Three things travel. Gossip carries each node's card (tags), events to everybody, requests
-// to one node and orders about keys: late, and sometimes not at all. The election's messages
-// (package wire) go straight to the addresses of the node table, over Serf's own UDP port
-// and under its encryption, whatever gossip thinks of their receiver. And nodes that gossip
-// does not hold for alive are looked for, for ever.
+// Three things travel. Gossip carries each node's card (tags), events to everybody and orders
+// about keys: late, and sometimes not at all. The election's messages (package wire) go
+// straight to the addresses of the node table, over Serf's own UDP port and under its
+// encryption, whatever gossip thinks of their receiver. Questions to one node and their
+// answers go there too, each over a TCP stream of its own: [Node.Ask] and [Node.Asked]. And
+// nodes that gossip does not hold for alive are looked for, for ever.
 //
 // Package keyring is the file of the gossip keys; [Node.Keys] changes it on all nodes. A step is
 // done when every node of the table has confirmed, and a confirmed key is on disk.
@@ -24,13 +25,15 @@
 // # Guarantees
 //
 //   - Whoever is not in the node table, with its name and its address, is not in [Node.Seen],
-//     and nothing that it says is handed on: messages, events, requests, orders.
+//     and nothing that it says is handed on: messages, events, questions, answers, orders.
 //   - Two machines under one name are never heard alternately. The one at the address of the
 //     table has precedence, then the first; another one is heard when it has been silent for
 //     half a minute.
 //   - A message is decoded only within its limit, and is in range when it is handed on.
 //   - Everything that others can send is bounded. When the owner does not look, the oldest
-//     goes first and is counted.
+//     goes first and is counted; of questions the newest is refused, and its asker told.
+//   - A question is handed on once, and no recorded one is: it carries a number that its
+//     receiver gave its sender in this life of the process, and one that rises.
 //   - Nothing but the node table says where to listen and where to send. No program is run.
 //   - A rotation of keys cuts no node of the table off, whichever step it stops at.
 //
@@ -48,7 +51,7 @@
 // # Concurrency
 //
 // Run owns the life of a Node; every other method may be called from any goroutine, and
-// only Join, Leave, Request and Keys wait. Channels are never closed.
+// only Join, Leave, Ask, Question.Answer and Keys wait. Channels are never closed.
 //
 // # Errors
 //

@@ -13,12 +13,11 @@ import (
 )
 
 const (
-	// MaxEvent bounds what Broadcast, Request and an answer carry, in bytes. Serf keeps an
+	// MaxEvent bounds what Broadcast carries, in bytes. Serf keeps an
 	// event over its limits for ever and never delivers it, so they are checked before.
 	MaxEvent = 700
 
 	eventName   = "cssc-event"
-	requestName = "cssc-request"
 	keysName    = "cssc-keys"
 	gossipLimit = 1024
 )
@@ -27,24 +26,6 @@ const (
 type Event struct {
 	From levels.NodeID
 	Data []byte
-}
-
-// Request is a question of another node to this one. Answer it once, or not at all.
-type Request struct {
-	From levels.NodeID
-	Data []byte
-
-	query *serf.Query
-}
-
-// Answer replies. It returns ErrTooLarge for more than MaxEvent bytes, or Serf's error when
-// the asker has stopped waiting.
-func (r *Request) Answer(data []byte) error {
-	if len(data) > MaxEvent {
-		return fmt.Errorf("answer of %d bytes, limit %d: %w", len(data), MaxEvent, ErrTooLarge)
-	}
-
-	return r.query.Respond(data)
 }
 
 // seal puts the sender before the data; Serf does not tell who sent an event.
@@ -96,54 +77,6 @@ func (n *Node) Broadcast(data []byte) error {
 // Events yields what other nodes told everybody. Bounded: the oldest make room.
 func (n *Node) Events() <-chan Event { return n.events }
 
-// Request asks one node and waits for its answer until ctx ends, ten seconds at most. It
-// returns ErrUnknownNode, ErrTooLarge, ErrAway, or the context's error when nobody answered.
-func (n *Node) Request(ctx context.Context, node levels.NodeID, data []byte) ([]byte, error) {
-	s := n.session.Load()
-	switch {
-	case !n.table.Load().lists(node):
-		return nil, fmt.Errorf("request to %s: %w", node, ErrUnknownNode)
-	case len(data) > MaxEvent:
-		return nil, fmt.Errorf("request of %d bytes, limit %d: %w", len(data), MaxEvent, ErrTooLarge)
-	case s == nil:
-		return nil, ErrAway
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for {
-		response, err := s.serf.Query(requestName, n.seal(data), &serf.QueryParam{FilterNodes: []string{string(node)}, Timeout: queryTimeout})
-		if err != nil {
-			return nil, err
-		}
-		answer, err := await(ctx, response, string(node))
-		if answer != nil || err != nil {
-			return answer, err
-		}
-	}
-}
-
-// await returns nil when the query ended without an answer.
-func await(ctx context.Context, response *serf.QueryResponse, node string) ([]byte, error) {
-	defer response.Close()
-	for {
-		select {
-		case answer, open := <-response.ResponseCh():
-			if !open {
-				return nil, nil
-			}
-			if answer.From == node {
-				return append([]byte{}, answer.Payload...), nil
-			}
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-// Requests yields what other nodes ask of this one. Bounded: the oldest make room, and
-// their askers wait in vain. A question may come twice.
-func (n *Node) Requests() <-chan *Request { return n.requests }
-
 // pump takes Serf's events away from it at once: a slow reader would lose them without a
 // word. It ends with the session.
 func (n *Node) pump(ctx context.Context, s *session) {
@@ -169,13 +102,9 @@ func (n *Node) take(s *session, event serf.Event) {
 			push(n.events, Event{From: from, Data: append([]byte(nil), data...)}, &n.counters.eventsDropped)
 		}
 	case *serf.Query:
-		from, data, ok := n.opened(event.Name == requestName || event.Name == keysName, event.Payload)
-		switch {
-		case !ok || string(from) != event.SourceNode():
-		case event.Name == keysName:
+		from, data, ok := n.opened(event.Name == keysName, event.Payload)
+		if ok && string(from) == event.SourceNode() {
 			push(s.keyQueries, keyQuery{query: event, data: data}, &n.counters.eventsDropped)
-		case from != n.options.Self:
-			push(n.requests, &Request{From: from, Data: append([]byte(nil), data...), query: event}, &n.counters.eventsDropped)
 		}
 	}
 }

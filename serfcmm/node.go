@@ -17,7 +17,7 @@ import (
 
 const (
 	messageQueue = 256
-	requestQueue = 64
+	eventsKept   = 64
 	// Problems that are over are forgotten every upkeepEvery, and host names looked up again
 	// every resolveEvery.
 	upkeepEvery  = 5 * time.Second
@@ -35,6 +35,7 @@ type Node struct {
 	counters counters
 	problems *problems
 	owners   owners
+	talk     *talk
 	table    atomic.Pointer[table]
 	session  atomic.Pointer[session] // nil while there is no network
 	card     atomic.Pointer[levels.Card]
@@ -43,10 +44,13 @@ type Node struct {
 	// last is what is in the state file; owned by the session's join.
 	last map[levels.NodeID]netip.AddrPort
 
-	// Queues of what came, never closed: bounded, the oldest make room, and count.
+	// Queues of what came, never closed: bounded; the oldest make room, and count, but a
+	// question is refused.
 	received chan election.Message
 	events   chan Event
-	requests chan *Request
+	asked    chan *Question
+	// refusals has an entry for each refusal of a question that is being sent.
+	refusals chan struct{}
 	// outgoing is bounded too; when it is full the newest do not leave.
 	outgoing chan election.Message
 	// changed, cardChanged and tableChanged have capacity 1: look again.
@@ -91,11 +95,12 @@ func New(options Options) (*Node, error) {
 	n := &Node{
 		options:  options,
 		received: make(chan election.Message, messageQueue), outgoing: make(chan election.Message, messageQueue),
-		events: make(chan Event, requestQueue), requests: make(chan *Request, requestQueue),
+		events: make(chan Event, eventsKept), asked: make(chan *Question, maxAsked), refusals: make(chan struct{}, maxRefusals),
 		changed: make(chan struct{}, 1), cardChanged: make(chan struct{}, 1), tableChanged: make(chan struct{}, 1),
 		commands: make(chan nodeCommand),
 	}
 	n.problems = newProblems(n.tell)
+	n.talk = newTalk(newSession)
 	n.log = &serfLog{to: options.Log, undecryptable: n.strangeKey}
 	n.card.Store(&levels.Card{Node: options.Self})
 	n.table.Store(quickTable(slices.Clone(options.Peers), nil))

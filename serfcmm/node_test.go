@@ -333,43 +333,6 @@ func TestEventsReachEverybodyOnce(t *testing.T) {
 	})
 }
 
-// Goal: a question reaches the node asked and its answer comes back; nobody answers for a
-// node that is down. Method: n3 answers by turning the question round.
-func TestRequestsAreAnswered(t *testing.T) {
-	t.Parallel()
-	bubble(t, 3, func(t *testing.T, c *cluster) {
-		t.Helper()
-		c.startAll()
-		c.formed(10*time.Second, c.names()...)
-		c.network.Trouble(0.2, time.Millisecond)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for {
-				select {
-				case request := <-c.members["n3"].Requests():
-					_ = request.Answer(append([]byte(request.From+": "), request.Data...)) // asked again when lost
-				case <-time.After(time.Minute):
-					return
-				}
-			}
-		}()
-		answer, err := c.members["n1"].Request(t.Context(), "n3", []byte("lock?"))
-		if err != nil || string(answer) != "n1: lock?" {
-			t.Errorf("Request = %q, %v", answer, err)
-		}
-		if _, err := c.members["n1"].Request(t.Context(), "n4", nil); err == nil {
-			t.Error("a request to a node that is not listed succeeds")
-		}
-		c.members["n2"].stop()
-		begin := time.Now()
-		if _, err := c.members["n1"].Request(t.Context(), "n2", []byte("lock?")); err == nil || time.Since(begin) > 11*time.Second {
-			t.Errorf("a request to a node that is down: %v after %v", err, time.Since(begin))
-		}
-		<-done
-	})
-}
-
 // Goal: nothing piles up when the owner does not look, and the newest messages are kept.
 // Method: 1000 messages to a node that does not read, and none lost on the network.
 func TestABusyOwnerLosesTheOldest(t *testing.T) {

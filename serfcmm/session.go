@@ -114,7 +114,7 @@ func (n *Node) serfConfig(s *session, transport Transport) *serf.Config {
 	list.DeadNodeReclaimTime = time.Second // the table says which address is right
 	list.LogOutput, list.Logger = nil, n.log.logger()
 	list.Transport = &gate{Transport: transport, wrap: func() {
-		list.Delegate = &filter{Delegate: list.Delegate, ours: n.accept}
+		list.Delegate = &filter{Delegate: list.Delegate, ours: n.accept, notes: func(text []byte) { n.hear(s, text) }}
 	}}
 
 	config := serf.DefaultConfig()

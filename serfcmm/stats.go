@@ -16,8 +16,10 @@ type Stats struct {
 	Refused uint64
 	// Undecryptable counts packets and streams under a key that this node does not have.
 	Undecryptable uint64
-	// EventsDropped counts events and requests that had no room.
+	// EventsDropped counts events and orders about keys that had no room.
 	EventsDropped uint64
+	// QuestionsRefused counts questions of others that had no room; their askers were told.
+	QuestionsRefused uint64
 }
 
 // counters is what Stats is read from. Safe for concurrent use.
@@ -25,6 +27,7 @@ type counters struct {
 	sent, received, unsent, dropped            atomic.Uint64
 	malformed, unlisted, misdirected, impostor atomic.Uint64
 	refused, undecryptable, eventsDropped      atomic.Uint64
+	questionsRefused                           atomic.Uint64
 }
 
 func (c *counters) read() Stats {
@@ -32,6 +35,6 @@ func (c *counters) read() Stats {
 		Sent: c.sent.Load(), Received: c.received.Load(), Unsent: c.unsent.Load(), Dropped: c.dropped.Load(),
 		Malformed: c.malformed.Load(), Unlisted: c.unlisted.Load(), Misdirected: c.misdirected.Load(),
 		Impostor: c.impostor.Load(), Refused: c.refused.Load(), Undecryptable: c.undecryptable.Load(),
-		EventsDropped: c.eventsDropped.Load(),
+		EventsDropped: c.eventsDropped.Load(), QuestionsRefused: c.questionsRefused.Load(),
 	}
 }

@@ -1,5 +1,6 @@
-// Package wire is the text of the election's messages on the network: a small binary
-// envelope around [election.Message]. It is pure; whoever sends and receives is elsewhere.
+// Package wire is the text of the nodes' messages on the network: a small binary envelope
+// around [election.Message], and one around questions and answers, [Note]. It is pure;
+// whoever sends and receives is elsewhere.
 //
 // # Model
 //
@@ -11,7 +12,10 @@
 //	byte 10    kind
 //	bytes 11+  flags, then From, To, Term, Round, Serial, then each field that the flags announce
 //
-// Numbers are varints, texts are a length and bytes. A field that is zero is left out, so a
+// A note, on a stream, has Mark NoteMark, Version and Origin too, then kind, ID and Session (eight
+// bytes each), From, To, and as data the rest. It is [DecodeNote] and [AppendNote] for those.
+//
+// Numbers of a message are varints, texts are a length and bytes. A field that is zero is left out, so a
 // message has exactly one form: what [Decode] accepts, [Append] writes again byte for byte.
 //
 // # Guarantees

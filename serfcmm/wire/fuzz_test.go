@@ -40,3 +40,28 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// FuzzNote: whatever comes over a stream, DecodeNote refuses it or understands it in its one
+// form: what it accepts is written again byte for byte.
+func FuzzNote(f *testing.F) {
+	for _, note := range notes() {
+		text, err := AppendNote(nil, &note)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+		f.Add(text[:len(text)/2])
+	}
+	f.Add([]byte{})
+	f.Add([]byte{NoteMark, Version})
+	f.Fuzz(func(t *testing.T, text []byte) {
+		note, err := DecodeNote(text)
+		if err != nil {
+			return
+		}
+		again, err := AppendNote(nil, &note)
+		if err != nil || !bytes.Equal(again, text) {
+			t.Errorf("DecodeNote(%x) = %+v, which AppendNote writes as %x, %v", text, note, again, err)
+		}
+	})
+}

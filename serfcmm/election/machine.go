@@ -188,10 +188,7 @@ func (m *Machine) take(ev Event) {
 	case StandingChanged:
 		m.stand(ev.Standing)
 	case ProgressChanged:
-		if ev.Progress != m.progress {
-			m.progress = ev.Progress
-			m.renewSoon()
-		}
+		m.progressed(ev.Progress)
 	case ServingChanged:
 		m.serves(ev.Serving)
 	case DemoteActed:

@@ -7,15 +7,17 @@ import (
 
 // master is what the holder of a term keeps.
 type master struct {
-	lease   Lease
-	since   Instant // when it was elected
-	first   bool    // nobody else was the master before, or it is resumed
-	before  NodeID  // who was the master before
-	rounds  []roundSent
-	values  []Instant // of majorityOf, kept for its next call
-	answers map[NodeID]answered
-	renewAt Instant
-	slowAt  Instant // for those that neither vote nor may stand
+	lease  Lease
+	since  Instant // when it was elected
+	first  bool    // nobody else was the master before, or it is resumed
+	before NodeID  // who was the master before
+	// completed is when this node's own init ended, for who comes up with it; 0 = not in this life.
+	completed Instant
+	rounds    []roundSent
+	values    []Instant // of majorityOf, kept for its next call
+	answers   map[NodeID]answered
+	renewAt   Instant
+	slowAt    Instant // for those that neither vote nor may stand
 	// acted: the demote has begun; killed: KillMembers was said.
 	acted, killed bool
 	// graceUntil bounds the wait for the answers to a planned restart; graceRound is the
@@ -286,54 +288,6 @@ func (m *Machine) majorityOf(value func(answered) Instant) Instant {
 	m.values = values
 
 	return values[len(values)-m.majority()]
-}
-
-// pickVice is the first node of the table that could take over at once. After all nodes have
-// come up, or this agent has, it waits for a lease for those before in the table, and after
-// any election for two renewals: they are about to be heard, and would replace at once
-// whoever is named now.
-func (m *Machine) pickVice() NodeID {
-	settling := m.first && m.now < m.since.Add(m.config.Lease)
-	early := m.now < m.since.Add(2*m.config.RenewEvery)
-	for _, node := range m.config.Nodes {
-		p := m.peers[node.ID]
-		if p == nil || !node.Eligible {
-			continue
-		}
-		if m.fit(node.ID) {
-			return node.ID
-		}
-		alive := m.alive(node.ID, 3*m.config.Lease)
-		if settling && (alive || m.unheard(node.ID) && m.vice != "") || early && alive && p.heard < m.since && node.ID != m.before {
-			return m.kept()
-		}
-	}
-
-	return ""
-}
-
-// fit says that the node could take over at once: it was heard in this mastership, lately.
-func (m *Machine) fit(id NodeID) bool {
-	p := m.peers[id]
-
-	return p != nil && p.heard >= m.since && m.alive(id, 3*m.config.Lease) &&
-		!p.unproven && p.hash == m.config.Hash && p.standing.Qualified && p.standing.Up
-}
-
-// unheard says that nothing is known of the node, because this agent has just started.
-func (m *Machine) unheard(id NodeID) bool {
-	p := m.peers[id]
-
-	return p != nil && p.heard == 0
-}
-
-// kept is the vice of before, unless it is known that it cannot be.
-func (m *Machine) kept() NodeID {
-	if m.vice != "" && (m.fit(m.vice) || m.unheard(m.vice)) {
-		return m.vice
-	}
-
-	return ""
 }
 
 // serves follows what runs on this node.

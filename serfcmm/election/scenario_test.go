@@ -326,9 +326,12 @@ func (c *cluster) eventLine(command string, n *member, named map[string]string) 
 		c.step(n, election.JoinAsked{})
 	case "standing":
 		n.stand = election.Standing{Qualified: named["qualified"] != "no", Up: named["up"] != "no"}
+		if n.machine == nil {
+			return // it will say so when it comes
+		}
 		c.step(n, election.StandingChanged{Standing: n.stand})
 	case "progress":
-		c.step(n, election.ProgressChanged{Progress: election.Progress{Started: true, Reached: int16(parseNumber(c.t, named["reached"])), Ready: named["ready"] == "yes"}})
+		c.step(n, election.ProgressChanged{Progress: election.Progress{Started: true, Reached: int16(parseNumber(c.t, named["reached"])), Complete: named["complete"] == "yes", Ready: named["ready"] == "yes"}})
 	case "reset":
 		c.step(n, election.ResetAsked{})
 	case "fenced":

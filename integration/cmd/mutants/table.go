@@ -290,11 +290,11 @@ func leases() []mutant {
 			"a role is given back while its members run",
 		},
 		{
-			"vice-out-of-step", file, "p.hash == m.config.Hash && ", "",
+			"vice-out-of-step", "vice.go", "p.hash == m.config.Hash && ", "",
 			"a node with another configuration is named vice",
 		},
 		{
-			"vice-not-qualified", file, "p.standing.Qualified && p.standing.Up", "p.standing.Up",
+			"vice-not-qualified", "vice.go", "p.hash == m.config.Hash && p.standing.Qualified", "p.hash == m.config.Hash",
 			"a locked node is named vice",
 		},
 		{

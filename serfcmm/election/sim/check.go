@@ -305,9 +305,25 @@ func (w *world) checkVice(n *node, message *election.Message) {
 	if h.serial == 0 {
 		return // named by an earlier life of this agent, which has not heard it yet
 	}
-	if !h.standing.Qualified || !h.standing.Up || h.hash != message.Hash {
+	if !h.standing.Qualified || !h.standing.Up && w.knowsBetter(n, i) || h.hash != message.Hash {
 		w.fail("vice", "%s names %s, from which it has last heard: %+v, configuration %q", n.id, message.Vice, h.standing, h.hash)
 	}
+}
+
+// knowsBetter says that the master has long heard another node that is up and could be its vice.
+func (w *world) knowsBetter(n *node, named int) bool {
+	if w.truth.acting != n.index || w.t-w.truth.began < 4*int64(w.plan.Lease) {
+		return false
+	}
+	for i := range w.nodes {
+		h := &n.heard[i]
+		if i != n.index && i != named && w.nodes[i].table.Eligible && h.standing == (election.Standing{Qualified: true, Up: true}) &&
+			h.hash == n.config.Hash && !h.fresh && w.t-h.true < int64(w.plan.Lease)/2 && w.t-n.lives > 4*int64(w.plan.Lease) {
+			return true
+		}
+	}
+
+	return false
 }
 
 // checkGrace: what a planned restart is granted lasts for as long as was asked, but for the

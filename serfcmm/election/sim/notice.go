@@ -13,6 +13,7 @@ import (
 // heard is what the newest message of another node said; the last one came at the reading at.
 type heard struct {
 	standing election.Standing
+	fresh    bool
 	hash     string
 	serial   uint64
 	at       election.Instant
@@ -54,6 +55,7 @@ func (w *world) noteReceived(n *node, l *letter) {
 	if h := &n.heard[l.from]; m.Serial > h.serial || now.Sub(h.at) > w.plan.Lease {
 		h.standing, h.hash, h.serial = m.Standing, m.Hash, m.Serial
 	}
+	n.heard[l.from].fresh = m.Fresh
 	n.heard[l.from].at, n.heard[l.from].true = now, w.t
 	if n.fenced>>l.from&1 == 1 { // what it has got by the operator's word lasts to its end
 		n.fenced &^= 1 << l.from

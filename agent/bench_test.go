@@ -47,6 +47,7 @@ func (b *busyBus) Alive(context.Context, []levels.ClientID) (map[levels.ClientID
 type quietSystem struct{ silence chan levels.Mode }
 
 func (quietSystem) PreparingForShutdown(context.Context) (bool, error) { return false, nil }
+func (quietSystem) Running(context.Context, string) (bool, error)      { return true, nil }
 func (quietSystem) Stopping(context.Context) (bool, error)             { return false, nil }
 func (quietSystem) Inhibit(context.Context) error                      { return nil }
 func (quietSystem) Release() error                                     { return nil }

@@ -425,3 +425,24 @@ func TestFullDiskDoesNotVote(t *testing.T) {
 		c.nodes["n2"].until("a master", func(s *Status) bool { return s.Master != "" })
 	})
 }
+
+// TestMissingGuardIsAProblem of a node that may be master in a cluster of several, told
+// until the guard is back.
+func TestMissingGuardIsAProblem(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		n2 := c.nodes["n2"]
+		told := func(s *Status) bool { return strings.Contains(strings.Join(s.Problems, "; "), "systemctl start cssc-guard") }
+		if told(n2.agent.Status()) {
+			t.Errorf("problems %q although the guard runs", n2.agent.Status().Problems)
+		}
+		look := func(unguarded bool) {
+			n2.set(func() { n2.unguarded = unguarded })
+			n2.changed <- struct{}{}
+		}
+		look(true)
+		n2.until("the problem", told)
+		look(false)
+		n2.until("no problem", func(s *Status) bool { return !told(s) })
+	})
+}

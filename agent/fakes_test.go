@@ -157,6 +157,13 @@ func (f *fakeSystem) Stopping(context.Context) (bool, error) {
 	return f.stopping, nil
 }
 
+func (f *fakeSystem) Running(context.Context, string) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return !f.unguarded, nil
+}
+
 func (f *fakeSystem) Inhibit(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

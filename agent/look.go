@@ -28,7 +28,11 @@ type sight struct {
 	lost      []levels.Target
 	unitsErr  error
 	digest    string
+	// unguarded: the guard is wanted on this node and does not run.
+	unguarded bool
 }
+
+const guardService = "cssc-guard.service"
 
 // look asks systemd, logind and the bus how things are, in a work of its own;
 // one at a time. The first look also asks which clients are still there.
@@ -44,6 +48,8 @@ func (l *loop) look() {
 		expected = l.machine.Standing()
 	}
 	ports, digest := l.ports, l.options.Digest
+	c := l.config.Load()
+	guarded := !c.ClusterOfOne() && c.Levels.Eligible
 	inhibit := !l.released && !l.announced
 	// Nobody waits for an empty plain target; one that is on its way up is not lost.
 	plain := l.lastPlain
@@ -56,6 +62,7 @@ func (l *loop) look() {
 		waitFor(ctx, plain)
 		found.askUnits(ctx, ports.Units, expected)
 		found.digest = digest()
+		found.unguarded = guarded && found.askGuard(ctx, ports.System)
 		logind.Wait()
 
 		return looked{sight: found}
@@ -74,6 +81,15 @@ func (s *sight) askLogind(ctx context.Context, system System, inhibit bool) {
 		s.inhibit = system.Inhibit(ctx)
 	}
 	s.window, s.logindErr = system.Window(ctx)
+}
+
+// askGuard says whether the guard does not run; without an answer it is taken for running.
+func (s *sight) askGuard(ctx context.Context, system System) (missing bool) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	running, err := system.Running(ctx, guardService)
+
+	return err == nil && !running
 }
 
 func (s *sight) askUnits(ctx context.Context, units Units, expected []levels.Target) {
@@ -95,6 +111,7 @@ func (l *loop) take(ctx context.Context, found sight) {
 	c := l.config.Load()
 	l.takeLogind(found, c)
 	l.takeDigest(found.digest, c)
+	l.takeGuard(found.unguarded)
 	if found.first {
 		l.takeClients(found)
 		l.open = true
@@ -111,6 +128,15 @@ func (l *loop) take(ctx context.Context, found sight) {
 		l.push(levels.Resumed{})
 	}
 	l.mayBegin(ctx, found)
+}
+
+func (l *loop) takeGuard(missing bool) {
+	if missing {
+		l.problems.set("guard", guardService+" does not run: when this agent dies or hangs as master, nothing stops what only a master may run; "+
+			"systemctl start "+guardService)
+	} else {
+		l.problems.clear("guard")
+	}
 }
 
 func (l *loop) takeDigest(digest string, c *config.Config) {

@@ -36,6 +36,8 @@ type System interface {
 	PreparingForShutdown(ctx context.Context) (bool, error)
 	// Stopping says whether PID 1 itself is stopping everything already.
 	Stopping(ctx context.Context) (bool, error)
+	// Running says whether a service is up or on its way up.
+	Running(ctx context.Context, service string) (bool, error)
 	// Inhibit takes the delay inhibitor; Release gives it back (idempotent).
 	Inhibit(ctx context.Context) error
 	Release() error

@@ -44,6 +44,7 @@ type world struct {
 	changed     chan struct{}
 	preparing   bool
 	stopping    bool
+	unguarded   bool
 	inhibited   bool
 	window      time.Duration
 	endings     []levels.Mode

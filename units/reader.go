@@ -39,6 +39,14 @@ func (s *System) Stopping(ctx context.Context) (bool, error) {
 	return state == "stopping", err
 }
 
+// Running says whether a service is up or on its way up; one that systemd does not know is
+// not.
+func (s *System) Running(ctx context.Context, service string) (bool, error) {
+	state, err := systemdProperty[string](ctx, s, unitObject(service), systemdName+".Unit", "ActiveState")
+
+	return state == "active" || state == "activating" || state == "reloading", err
+}
+
 // StopTimeout is the TimeoutStopSec= of a service as in force now; 0 means that there
 // is no limit.
 func (s *System) StopTimeout(ctx context.Context, service string) (time.Duration, error) {

@@ -254,6 +254,12 @@ func TestReadersOfSystem(t *testing.T) {
 	if count != 2 || !stopping || limit != 0 || window < 1e6*time.Second || errors.Join(err, stoppingErr, limitErr, windowErr) != nil {
 		t.Errorf("got %v, %v, %v, %v; %v", count, stopping, limit, window, errors.Join(err, stoppingErr, limitErr, windowErr))
 	}
+	for state, want := range map[string]bool{"active": true, "activating": true, "reloading": true, "inactive": false, "failed": false} {
+		f.set(func() { f.values["ActiveState"] = state })
+		if running, err := s.Running(limited(t), "x.service"); err != nil || running != want {
+			t.Errorf("a service that is %s: running %t, %v; want %t", state, running, err, want)
+		}
+	}
 	if _, err := s.PreparingForShutdown(limited(t)); err == nil || !strings.Contains(err.Error(), "answer of type s, want bool") {
 		t.Errorf("wrong type: got %v", err)
 	}

@@ -432,7 +432,9 @@ func TestMissingGuardIsAProblem(t *testing.T) {
 	inCluster(t, func(c *cluster) {
 		c.formed()
 		n2 := c.nodes["n2"]
-		told := func(s *Status) bool { return strings.Contains(strings.Join(s.Problems, "; "), "systemctl start cssc-guard") }
+		told := func(s *Status) bool {
+			return strings.Contains(strings.Join(s.Problems, "; "), "systemctl start cssc-guard")
+		}
 		if told(n2.agent.Status()) {
 			t.Errorf("problems %q although the guard runs", n2.agent.Status().Problems)
 		}

@@ -76,7 +76,7 @@ func (u slowStart) Members(context.Context) (map[levels.Target][]string, error) 
 type silentSystem struct{ System }
 
 func (silentSystem) Running(context.Context, string) (bool, error) { return true, nil }
-func (silentSystem) Stopping(context.Context) (bool, error) { return false, nil }
+func (silentSystem) Stopping(context.Context) (bool, error)        { return false, nil }
 
 func (silentSystem) PreparingForShutdown(context.Context) (bool, error) { return false, errNoLogind }
 

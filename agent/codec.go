@@ -14,6 +14,7 @@ func eventPrototypes() []levels.Event {
 	return []levels.Event{
 		levels.RoleChanged{},
 		levels.MasterProgress{},
+		levels.LeadersSeen{},
 		levels.Registered{},
 		levels.Unregistered{},
 		levels.CallbackDone{},

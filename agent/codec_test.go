@@ -48,6 +48,9 @@ func filled(t *testing.T, value reflect.Value, depth int) {
 		value.SetInt(7)
 	case reflect.Uint64:
 		value.SetUint(1<<48 + 1)
+	case reflect.Pointer:
+		value.Set(reflect.New(value.Type().Elem()))
+		filled(t, value.Elem(), depth+1)
 	case reflect.Struct:
 		for _, field := range value.Fields() {
 			filled(t, field, depth+1)

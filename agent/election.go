@@ -32,8 +32,15 @@ type mastership struct {
 	serving  bool
 	// unsavedVote could not be written; only a cluster of one goes on without.
 	unsavedVote *election.State
-	// card is what was handed to the gossip.
-	card levels.Card
+	// card is what was handed to the gossip; leaders is what the machine heard of it.
+	card     levels.Card
+	leaders  levels.LeadersSeen
+	cardsNew bool // gossip may tell something new
+	// leadersAre the master and the vice of leaders.
+	leadersAre [2]levels.NodeID
+	// When this node may have a role again, and the words for it.
+	barEnd     levels.Instant
+	barEndText string
 	// granted: the planned restart may go on.
 	parting, granted bool
 	partBy           levels.Instant // and goes on without a promise at the latest
@@ -269,6 +276,7 @@ func (l *loop) tellElection(ctx context.Context) {
 	if serving := view.Role == levels.RoleMaster || l.word.Role == levels.RoleMaster; (serving != l.serving || serving != l.election.Serving()) && !pendingWord {
 		l.tellServing(ctx, serving)
 	}
+	l.tellLeaders()
 	l.advertise(view)
 }
 
@@ -292,6 +300,7 @@ func (l *loop) advertise(view *levels.View) {
 	card := levels.Card{
 		Node: view.Node, State: view.State, Role: view.Role, Term: view.Term, Reached: view.Reached, Started: view.ReachedAny,
 		Qualified: view.Qualified, Hash: c.Hash, Fingerprint: c.Fingerprint, Version: l.options.Version, Incarnation: l.incarnation,
+		Doing: doing(view), Trouble: l.trouble(view), Barred: view.Barred != nil,
 	}
 	if card != l.card {
 		l.card = card

@@ -225,8 +225,8 @@ func (l *loop) mayBegin(ctx context.Context, found sight) {
 	}
 }
 
-// electable says whether the cluster may give this node a role: it is qualified
-// and nothing under way would take the role away again.
+// electable says whether the cluster may give this node a role: it is qualified, its last
+// promote did not fail, and nothing under way would take the role away again.
 func electable(view *levels.View) bool {
 	switch view.State {
 	case levels.StateDown, levels.StateShuttingDown, levels.StateLeaving:
@@ -240,7 +240,7 @@ func electable(view *levels.View) bool {
 		}
 	}
 
-	return view.Qualified
+	return view.Qualified && view.Barred == nil
 }
 
 // rejoin brings the node back into the gossip after a shutdown that left it up. A farewell

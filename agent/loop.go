@@ -236,6 +236,7 @@ func (l *loop) wait(ctx context.Context) bool {
 	case said := <-l.words:
 		l.heed(ctx, said)
 	case <-l.way.Changed():
+		l.cardsNew = true
 	case <-l.ports.Units.Changed():
 		l.lookNow = true
 	case mode := <-l.ports.System.ShutdownAnnounced():
@@ -304,6 +305,7 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 	}
 	batch := l.queue
 	l.queue = nil
+	l.brief(batch)
 	saved := l.persist(ctx, now, batch)
 	var actions []levels.Action
 	answers := make([]answer, len(batch))

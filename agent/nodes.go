@@ -15,6 +15,8 @@ type acquaintance struct {
 	self   *levels.View
 	seen   *election.View
 	cards  []levels.Card
+	// trouble is what is the matter with this node itself.
+	trouble string
 
 	nextCard, nextPeer int
 }
@@ -44,7 +46,22 @@ func (k *acquaintance) describeSelf(node *levels.NodeView) {
 	node.State, node.Role, node.Term, node.Qualified = k.self.State, k.self.Role, k.self.Term, k.self.Qualified
 	node.Reached, node.ReachedAny = k.self.Reached, k.self.ReachedAny
 	node.Alive, node.InStep, node.ConfigHash = true, true, k.config.Hash
-	node.Why = k.seen.Why
+	node.Why, node.Barred, node.Trouble = k.why(), k.self.Barred != nil, k.trouble
+	if node.Why == "" {
+		node.Why = k.trouble
+	}
+}
+
+// why says what keeps this node from a role: what the election knows, and what it cannot know.
+func (k *acquaintance) why() string {
+	switch {
+	case k.self.Barred == nil:
+		return k.seen.Why
+	case k.seen.Why == "":
+		return k.trouble
+	default:
+		return k.seen.Why + "; " + k.trouble
+	}
 }
 
 // card is what gossip knows of the node; both lists are in the order of the table, so that
@@ -77,6 +94,7 @@ func (k *acquaintance) describe(node *levels.NodeView) {
 	node.State, node.Role, node.Term, node.Qualified = card.State, card.Role, card.Term, card.Qualified
 	node.Reached, node.ReachedAny = card.Reached, card.Started
 	node.Alive, node.Version, node.ConfigHash = card.Alive, card.Version, card.Hash
+	node.Trouble, node.Barred = card.Trouble, card.Barred
 	peer := k.peer(node.Node)
 	node.Heard = levels.Instant(peer.Heard)
 	node.Alive = node.Alive || peer.Alive
@@ -84,6 +102,9 @@ func (k *acquaintance) describe(node *levels.NodeView) {
 	// follower's last one may be old.
 	if peer.Alive && card.Node == "" {
 		node.Qualified, node.ConfigHash = peer.Standing.Qualified, peer.Hash
+	}
+	if peer.Alive && peer.Standing.Up && card.State == levels.StateDown { // its card has not come yet
+		node.State = levels.StateUp
 	}
 	k.place(node)
 	node.InStep = node.ConfigHash == "" || node.ConfigHash == k.config.Hash
@@ -136,7 +157,7 @@ func whyNot(node *levels.NodeView, unseen bool) string {
 	case !node.Qualified:
 		return "locked"
 	default:
-		return ""
+		return node.Trouble
 	}
 }
 

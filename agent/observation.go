@@ -8,10 +8,10 @@ import (
 // observation is what the cluster is now, as this node sees it.
 func (l *loop) observation(view *levels.View) levels.Observation {
 	seen, c := l.election.View(), l.config.Load()
-	known := acquaintance{config: c, self: view, seen: &seen, cards: l.way.Seen()}
+	known := acquaintance{config: c, self: view, seen: &seen, cards: l.way.Seen(), trouble: l.trouble(view)}
 	observed := levels.Observation{
 		Known: seen.Master != "", Quorate: seen.Quorate, Role: l.word, Gate: l.gate, Nodes: known.nodes(),
-		Election: seen.Phase.String(), Why: seen.Why,
+		Election: seen.Phase.String(), Why: known.why(),
 	}
 	if len(c.Nodes) == 0 { // a cluster of one without a node table
 		own := levels.NodeView{Node: view.Node, Eligible: c.Levels.Eligible, Vote: true, Self: true}

@@ -100,6 +100,7 @@ func (l *loop) makeStatus(_ levels.Instant, view *levels.View) *Status {
 	observed := l.observation(view)
 	c := l.config.Load()
 	l.explain(view)
+	l.tellBar(view)
 	_, changed := l.problems["reload"]
 	next := &Status{
 		View: *view, Version: l.options.Version, Quorate: observed.Quorate, LeaseRemaining: observed.LeaseRemaining,

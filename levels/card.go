@@ -1,5 +1,8 @@
 package levels
 
+// MaxTrouble bounds Card.Trouble.
+const MaxTrouble = 64
+
 // Card is what a node tells of itself by gossip: small, late, and for people and defaults
 // only. Nothing that must be true hangs on it.
 type Card struct {
@@ -20,6 +23,12 @@ type Card struct {
 	Operation OperationKind
 	Number    OperationID
 	Step      string
+	// Doing is the level that runs there, SequenceUnknown: none, or init and all is well.
+	Doing Position
+	// Trouble is what is the matter, in at most MaxTrouble bytes: "held: naming failed".
+	Trouble string
+	// Barred: promote failed on it, and it wants no role for a while.
+	Barred bool
 	// Alive: gossip holds the node for a living member. Filled in by who receives the card.
 	Alive bool
 	// Left: it said goodbye before it went, as against one that is lost. Filled in likewise.

@@ -58,16 +58,20 @@ func (m *Machine) roleReleased(trouble string) {
 		return
 	}
 	m.s.Release = nil
+	if m.s.Undo {
+		m.barFromNow()
+	}
 	m.s.Undo = false
 	op := m.s.Operation
 	if trouble == "" || op == nil || op.Kind == OperationShutdown {
 		if trouble != "" {
 			m.emit(TellDropped{Reason: "release of the role: " + trouble})
 		}
-		m.s.Wanted = RoleSpare
 		if op != nil {
 			op.Released = true
+			m.await(op, m.awaits(op))
 		}
+		m.s.Wanted = RoleSpare
 
 		return
 	}

@@ -15,6 +15,9 @@ type Config struct {
 	Components map[string]ComponentConfig
 	// GateVice makes the vice wait for the master's init levels too.
 	GateVice bool
+	// TakeOver is how long a cluster may be without a master after a planned release, before
+	// that counts as a failure; less than half a minute counts as that.
+	TakeOver time.Duration
 	// RegistrationTimeout bounds the wait for required components before their level.
 	RegistrationTimeout time.Duration
 	// Limits on what clients may ask for.

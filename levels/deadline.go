@@ -8,6 +8,7 @@ import (
 
 // tick ends whatever is over.
 func (m *Machine) tick() {
+	m.barEnds()
 	if release := m.s.Release; release != nil && m.now >= release.Deadline {
 		m.roleReleased(fmt.Sprintf("no answer within %v", releaseTimeout))
 	}

@@ -32,7 +32,23 @@ type (
 		// that promote is, too: services on it may be used.
 		Complete, Ready bool
 	}
+	// LeadersSeen is what gossip tells of the master and the vice; zero for one that is not
+	// known, or is this node. It is late by a second or two and nothing hangs on it but
+	// reasons and the courtesy of waiting for a new vice.
+	LeadersSeen struct{ Master, Vice Leader }
 )
+
+// Leader is what a node with a role tells of itself.
+type Leader struct {
+	Node  NodeID    `json:"node"`
+	State NodeState `json:"state"`
+	Role  Role      `json:"role"`
+	// Doing is the level that runs there; SequenceUnknown: none does. In init it is told
+	// only while something is the matter.
+	Doing Position `json:"doing,omitzero"`
+	// Trouble is what is the matter, in a few words: "held: naming failed".
+	Trouble string `json:"trouble,omitempty"`
+}
 
 // Client events come from the bus.
 type (
@@ -100,6 +116,8 @@ type (
 		Linger bool
 		// DryRun only checks: Result.Err tells, Result.Plan says what would be done.
 		DryRun bool
+		// Briefing is what the owner knows of the other nodes at this moment; nil: nothing.
+		Briefing *Briefing
 	}
 	// RetryRequested invokes the failed participants of a held run again.
 	RetryRequested struct{ Sequence Sequence }
@@ -127,6 +145,7 @@ type (
 
 func (RoleChanged) event()            {}
 func (MasterProgress) event()         {}
+func (LeadersSeen) event()            {}
 func (Registered) event()             {}
 func (Unregistered) event()           {}
 func (CallbackDone) event()           {}

@@ -29,11 +29,13 @@ func (m *Machine) completed(run *RunState) {
 	case Init:
 		m.s.Ready = true
 		m.become(StateUp, m.s.Role)
+		m.proven()
 		m.tellReady()
 		if started := m.s.Operation; started != nil && started.Kind == OperationStart {
 			m.finishOperation(ResultDone, "")
 		}
 	case Promote:
+		m.proven()
 		m.tellReady()
 	case Demote:
 		m.become(m.s.State, run.To)
@@ -77,6 +79,7 @@ func (m *Machine) failed(run *RunState, reason string) {
 		}
 	case Promote:
 		m.s.Undo, m.s.Redo = true, false
+		m.bar(run.To, reason)
 	case Demote:
 		m.s.Failed = nil // the operation says why, and the role is taken up again
 		m.s.Redo = m.s.Role.Leads()

@@ -23,8 +23,13 @@ func (m *Machine) heldRun(verb string, sequence Sequence) (*RunState, error) {
 // retry asks the failed participants of a held run again, or begins a sequence
 // again that ended failed.
 func (m *Machine) retry(sequence Sequence) error {
-	if failed := m.s.Failed; m.s.Run == nil && failed != nil && failed.Sequence == sequence {
+	failed := m.s.Failed
+	again := m.s.Run == nil && failed != nil && failed.Sequence == sequence
+	if barred := m.s.Bar != nil && m.s.Bar.Active && sequence == Promote && m.s.Run == nil; again || barred {
 		m.s.Failed = nil
+		if sequence == Promote {
+			m.s.Bar = nil // the cluster may give this node a role again
+		}
 
 		return nil
 	}

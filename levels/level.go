@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 )
 
 // Level is one step of a sequence: 0…N, then Last (N+1), whatever N is.
@@ -104,3 +105,18 @@ type Position struct {
 
 // String returns "init:3" or "shut:last".
 func (p Position) String() string { return p.Sequence.String() + ":" + p.Level.String() }
+
+// ParsePosition is the inverse of String. It returns ErrInvalid for anything else.
+func ParsePosition(text string) (Position, error) {
+	sequence, level, found := strings.Cut(text, ":")
+	if !found {
+		return Position{}, fmt.Errorf("%w: position %q, want SEQUENCE:LEVEL", ErrInvalid, text)
+	}
+	s, err := ParseSequence(sequence)
+	if err != nil {
+		return Position{}, err
+	}
+	l, err := ParseLevel(level)
+
+	return Position{s, l}, err
+}

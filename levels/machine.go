@@ -271,6 +271,8 @@ func (m *Machine) observe(ev Event) {
 		m.roleChanged(ev)
 	case MasterProgress:
 		m.s.Gate = ev
+	case LeadersSeen:
+		m.s.Leaders = ev
 	case ClientVanished:
 		m.clientVanished(ev.Client)
 	case BusLost:
@@ -311,6 +313,12 @@ func (m *Machine) wake() Instant {
 	}
 	if m.s.Release != nil {
 		consider(m.s.Release.Deadline)
+	}
+	if op := m.s.Operation; op != nil && op.Await != nil {
+		consider(op.Await.due())
+	}
+	if m.s.Bar != nil {
+		consider(m.s.Bar.Until)
 	}
 	if m.s.Sync != nil {
 		consider(m.s.Sync.Work.Deadline)

@@ -14,6 +14,7 @@ func (m *Machine) request(ev OperationRequested) error {
 		return fmt.Errorf("%v: %w", ev.Kind, err)
 	}
 	running := m.s.Operation
+	gives := m.gives(ev.Kind)
 	op := &OperationState{
 		OperationView: OperationView{
 			ID: m.s.NextOperation, Kind: ev.Kind, Node: m.s.Config.Node, Mode: ev.Mode, To: ev.To,
@@ -22,11 +23,13 @@ func (m *Machine) request(ev OperationRequested) error {
 		Forced:        ev.Force || ev.CallbacksOnly || imperative(ev.By),
 		CallbacksOnly: ev.CallbacksOnly,
 		Linger:        ev.Linger,
-		Holds:         ev.Kind != OperationQualify && ev.Kind != OperationStart && (m.s.Role.Leads() || m.wanted().Leads()),
+		Holds:         gives.Leads(),
+		Gives:         gives,
+		Heirs:         m.heirs(ev),
 		Before:        m.s.State,
 	}
 	if ev.Kind == OperationSwitchover && ev.To == "" {
-		op.To = m.s.Vice
+		op.To = m.heir(ev)
 	}
 	if ev.DryRun {
 		m.out.Plan = m.outline(op)
@@ -56,12 +59,29 @@ func (m *Machine) request(ev OperationRequested) error {
 		m.s.Leave = nil
 		m.become(StateJoining, RoleUnknown)
 	}
+	if ev.Kind == OperationQualify {
+		m.s.Bar = nil
+	}
 	if ev.Kind == OperationQualify && m.s.State != StateUp {
 		m.persist(true) // there is nothing to run yet, and nothing may ever come up without it
 		m.finishOperation(ResultDone, "")
 	}
 
 	return nil
+}
+
+// gives is the role that the operation gives back, if it is one that does.
+func (m *Machine) gives(kind OperationKind) Role {
+	if kind == OperationQualify || kind == OperationStart {
+		return RoleUnknown
+	}
+	for _, role := range []Role{RoleMaster, RoleVice} {
+		if m.s.Role == role || m.wanted() == role {
+			return role
+		}
+	}
+
+	return RoleUnknown
 }
 
 // imperative says that the operating system asks and will not wait.
@@ -102,114 +122,6 @@ func (m *Machine) letGo() {
 		m.closeWork(run.Works[0].ID)
 	}
 }
-
-// admissible checks the preconditions of an operation.
-func (m *Machine) admissible(ev OperationRequested) error {
-	if err := m.wellFormed(ev); err != nil {
-		return err
-	}
-	if running := m.s.Operation; running != nil {
-		forced := ev.Force || ev.CallbacksOnly || imperative(ev.By)
-		supersedes := ev.Kind == OperationShutdown && (running.Kind != OperationShutdown || forced)
-		if !supersedes {
-			return fmt.Errorf("%w: operation %d, %v by %s, since %v, at %s; wait for its end", ErrOperationInProgress,
-				running.ID, running.Kind, running.By, m.now.Sub(running.Started), m.stepText(running))
-		}
-	}
-	switch ev.Kind {
-	case OperationShutdown:
-		return m.mayShutDown()
-	case OperationStart:
-		if m.s.State != StateDown {
-			return fmt.Errorf("%w: the node is %v; only a node that is down can be started", ErrRefused, m.s.State)
-		}
-
-		return nil
-	case OperationDisqualify, OperationQualify, OperationSwitchover, OperationUnknown,
-		OperationClusterShutdown, OperationRollingReboot:
-	}
-	early := ev.Kind == OperationQualify && (m.s.State == StateJoining || m.s.State == StateInitializing)
-	if m.s.State != StateUp && !early {
-		return fmt.Errorf("%w: the node is %v; wait until it is up", ErrRefused, m.s.State)
-	}
-	if !m.s.Config.Eligible {
-		return fmt.Errorf("%w: the node is not eligible by its configuration", ErrRefused)
-	}
-	switch ev.Kind {
-	case OperationQualify:
-		if m.s.Qualified {
-			return fmt.Errorf("%w: the node is qualified already", ErrRefused)
-		}
-	case OperationDisqualify:
-		return m.mayDisqualify(ev.Force)
-	case OperationSwitchover:
-		return m.maySwitch(ev.To)
-	case OperationUnknown, OperationShutdown, OperationStart, OperationClusterShutdown, OperationRollingReboot:
-	}
-
-	return nil
-}
-
-// wellFormed checks the arguments alone.
-func (m *Machine) wellFormed(ev OperationRequested) error {
-	switch {
-	case ev.Kind == OperationUnknown || ev.Kind > OperationStart:
-		return fmt.Errorf("%w: operation of a node, want one of %q", ErrInvalid, operationWords()[1:OperationStart+1])
-	case ev.Mode > ModeStandalone:
-		return fmt.Errorf("%w: mode, want one of %q", ErrInvalid, modeWords()[1:])
-	case ev.Mode != ModeNone && ev.Kind != OperationShutdown:
-		return fmt.Errorf("%w: only a shutdown has a mode", ErrInvalid)
-	case ev.Linger && ev.Kind != OperationShutdown:
-		return fmt.Errorf("%w: only a shutdown can linger", ErrInvalid)
-	case ev.CallbacksOnly && ev.Kind != OperationShutdown:
-		return fmt.Errorf("%w: only a shutdown can be callbacks only", ErrInvalid)
-	case ev.To != "" && ev.Kind != OperationSwitchover:
-		return fmt.Errorf("%w: only a switchover has a node to go to", ErrInvalid)
-	}
-
-	return nil
-}
-
-func (m *Machine) mayShutDown() error {
-	switch m.s.State {
-	case StateDown:
-		return fmt.Errorf("%w: the node is down already", ErrRefused)
-	case StateLeaving:
-		return fmt.Errorf("%w: the node is leaving already", ErrRefused)
-	case StateJoining, StateInitializing, StateUp, StateShuttingDown:
-		return nil
-	default:
-		return nil
-	}
-}
-
-func (m *Machine) mayDisqualify(force bool) error {
-	switch {
-	case !m.s.Qualified:
-		return fmt.Errorf("%w: the node is disqualified already", ErrRefused)
-	case m.s.Role == RoleMaster && !m.otherVice() && !force:
-		return fmt.Errorf("%w: this node is the master and no other qualified node is there to take over; "+
-			"qualify one, or force it and have no master", ErrRefused)
-	default:
-		return nil
-	}
-}
-
-func (m *Machine) maySwitch(to NodeID) error {
-	switch {
-	case m.s.Role != RoleMaster:
-		return fmt.Errorf("%w: this node is %v; ask the master %s", ErrRefused, m.s.Role, m.s.Master)
-	case to == m.s.Config.Node:
-		return fmt.Errorf("%w: %s is the master already", ErrRefused, to)
-	case !m.otherVice():
-		return fmt.Errorf("%w: no other qualified node is there to take over; qualify one or add one to the cluster", ErrRefused)
-	default:
-		return nil
-	}
-}
-
-// otherVice says that somebody stands by to take the mastership.
-func (m *Machine) otherVice() bool { return m.s.Vice != "" && m.s.Vice != m.s.Config.Node }
 
 // leave is the last step of a shutdown.
 func (m *Machine) leave(mode Mode) {
@@ -257,6 +169,8 @@ func (m *Machine) operationView(op *OperationState) OperationView {
 func (m *Machine) stepText(op *OperationState) string {
 	run := m.s.Run
 	switch {
+	case op.Await != nil:
+		return m.awaitText(op)
 	case run != nil && run.Phase == PhaseCancelling:
 		return fmt.Sprintf("cancelling %v at level %v", run.Sequence, run.level())
 	case run != nil:

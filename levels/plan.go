@@ -16,6 +16,7 @@ const (
 	stepPersist          // change the qualified attribute
 	stepSettle           // take on a role that has no sequence
 	stepLeave            // leave the cluster, and the ending
+	stepAwait            // until another node has taken the role up
 )
 
 // step is one line of a plan.
@@ -67,8 +68,8 @@ func (m *Machine) rolePlan() step {
 		return run(Init, to, fmt.Sprintf("joined as %v", to))
 	case m.s.Undo && from.Leads():
 		return run(Demote, RoleSpare, "promote failed")
-	case m.s.Undo:
-		return step{kind: stepRelease}
+	case m.s.Undo, m.s.Wanted == RoleMaster && !to.Leads() && !from.Leads():
+		return step{kind: stepRelease} // what was not taken up, or cannot be
 	case from.Leads() && !to.Leads(), from == RoleMaster && to == RoleVice:
 		if !to.Leads() || m.s.State == StateInitializing {
 			to = RoleSpare
@@ -140,9 +141,7 @@ func (m *Machine) operationPlan(op *OperationState) []step {
 	if op.Kind != OperationQualify && op.Kind != OperationStart && role.Leads() {
 		run(Demote, RoleSpare)
 	}
-	if op.Holds && !op.Released {
-		steps = append(steps, step{kind: stepRelease, node: op.To})
-	}
+	steps = append(steps, m.handOver(op)...)
 	switch op.Kind {
 	case OperationDisqualify:
 		if !op.Disqualified {
@@ -172,10 +171,28 @@ func (m *Machine) operationPlan(op *OperationState) []step {
 	})
 }
 
+// handOver gives the role back and waits for another node. Elected once more in the middle
+// of an operation that takes it out, the node gives that back, too.
+func (m *Machine) handOver(op *OperationState) []step {
+	switch {
+	case op.Holds && !op.Released, op.Kind.takesOut() && m.s.Wanted == RoleMaster:
+		steps := []step{{kind: stepRelease, node: op.To}}
+		if awaited := m.awaits(op); awaited.Leads() {
+			steps = append(steps, step{kind: stepAwait, to: awaited})
+		}
+
+		return steps
+	case op.Await != nil:
+		return []step{{kind: stepAwait, to: op.Await.Role}}
+	default:
+		return nil
+	}
+}
+
 // nextStep is what would be begun if nothing ran.
 func (m *Machine) nextStep() step {
 	op := m.s.Operation
-	if op == nil || op.Kind == OperationStart {
+	if op == nil || op.Kind == OperationStart || op.standsBack() {
 		return m.rolePlan()
 	}
 	if steps := m.operationPlan(op); len(steps) > 0 {
@@ -203,9 +220,11 @@ func (m *Machine) next() bool {
 		m.become(m.s.State, st.to)
 	case stepLeave:
 		m.leave(st.mode)
+	case stepAwait:
+		return false
 	case stepNone:
 		op := m.s.Operation
-		if op == nil || op.Kind == OperationStart {
+		if op == nil || op.Kind == OperationStart || op.standsBack() {
 			return false
 		}
 		m.finishOperation(ResultDone, "")
@@ -220,7 +239,7 @@ func (m *Machine) pointless() string {
 	if run.Sequence == Shut || op != nil && run.Op == op.ID {
 		return ""
 	}
-	if op != nil && op.Kind != OperationStart {
+	if op != nil && op.Kind != OperationStart && !op.standsBack() {
 		next := m.nextStep()
 		if op.Kind == OperationShutdown || next.kind == stepRun && next.sequence.Outranks(run.Sequence) {
 			return fmt.Sprintf("operation %d, %v by %s", op.ID, op.Kind, op.By)
@@ -268,6 +287,8 @@ func (m *Machine) outline(op *OperationState) []string {
 			lines = append(lines, fmt.Sprintf("set qualified = %t", st.qualified))
 		case stepLeave:
 			lines = append(lines, "leave the cluster", endingLine(st.mode))
+		case stepAwait:
+			lines = append(lines, m.outlineAwait(op, st.to))
 		case stepNone, stepSettle:
 		}
 	}
@@ -276,6 +297,17 @@ func (m *Machine) outline(op *OperationState) []string {
 	}
 
 	return lines
+}
+
+// outlineAwait is the wait for another node in a plan.
+func (m *Machine) outlineAwait(op *OperationState, role Role) string {
+	limit := m.namingLimit(role) + m.readyLimit(role)
+	who := "another node"
+	if op.To != "" {
+		who = string(op.To)
+	}
+
+	return fmt.Sprintf("wait until %s is %v and ready (%v at most)", who, role, limit)
 }
 
 func endingLine(mode Mode) string {

@@ -11,6 +11,9 @@ func (m *Machine) resume() {
 		release.Deadline = max(release.Deadline, m.now.Add(grace))
 		m.emit(ReleaseRole{To: release.To})
 	}
+	if op := m.s.Operation; op != nil && op.Await != nil {
+		op.Await.Until = max(op.Await.Until, m.now.Add(grace))
+	}
 	if sync := m.s.Sync; sync != nil {
 		sync.Work.Deadline = max(sync.Work.Deadline, m.now.Add(grace))
 		m.emit(startAgain(sync.Work))
@@ -18,12 +21,17 @@ func (m *Machine) resume() {
 	if m.s.Leave != nil {
 		m.emit(*m.s.Leave)
 	}
-	run := m.s.Run
-	if run == nil {
+	if m.s.Run == nil {
 		m.resumePlain()
 
 		return
 	}
+	m.resumeRun()
+}
+
+// resumeRun issues again what the run in progress waits for.
+func (m *Machine) resumeRun() {
+	run := m.s.Run
 	if run.WaitUntil != 0 {
 		run.WaitUntil = max(run.WaitUntil, m.now.Add(grace))
 	}

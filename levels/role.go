@@ -145,6 +145,9 @@ const (
 	OperationRollingReboot   // of all nodes, one after the other; package fleet
 )
 
+// takesOut says that the node may have no role when the operation is over.
+func (o OperationKind) takesOut() bool { return o == OperationDisqualify || o == OperationShutdown }
+
 func operationWords() []string {
 	return []string{"unknown", "disqualify", "qualify", "shutdown", "switchover", "start", "cluster-shutdown", "rolling-reboot"}
 }

@@ -29,6 +29,9 @@ func (m *Machine) advance() {
 }
 
 func (m *Machine) advanceOnce() bool {
+	if m.succession() {
+		return true
+	}
 	run := m.s.Run
 	switch {
 	case run == nil && m.s.Release != nil:

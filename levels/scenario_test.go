@@ -81,6 +81,8 @@ type story struct {
 	out      strings.Builder
 	quiet    bool
 	term     Term
+	leaders  LeadersSeen
+	briefing *Briefing
 }
 
 type openWork struct {
@@ -215,6 +217,14 @@ func (s *story) clusterLine(command string, plain []string, named map[string]str
 		s.step(s.role(first, plain, named))
 	case "headless":
 		s.step(RoleChanged{Lost: first == "lost"})
+	case "taken": // another node is the master of a new term, and ready
+		s.term++
+		s.step(s.role("spare", plain, map[string]string{"master": first, "vice": named["vice"]}))
+		s.step(s.gate("complete", map[string]string{"master": first}))
+	case "leader":
+		s.step(s.leader(plain, named))
+	case "brief":
+		s.brief(first, named)
 	case "gate":
 		s.step(s.gate(first, named))
 	case "tick", "wait":

@@ -45,6 +45,9 @@ func (m *Machine) Glance() *View {
 		Pending:       []InvocationView{},
 		LostTargets:   slices.SortedFunc(maps.Keys(m.lost), compareTargets),
 	}
+	if bar := m.s.Bar; bar != nil && bar.Active {
+		view.Barred = clone(bar)
+	}
 	if op := m.s.Operation; op != nil {
 		view.Operations = append(view.Operations, m.operationView(op))
 	}

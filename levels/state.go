@@ -31,6 +31,8 @@ type Saved struct {
 	Qualified bool           `json:"qualified"`
 	Persisted bool           `json:"persisted"`
 	Gate      MasterProgress `json:"gate"`
+	// Leaders is what gossip tells of the master and the vice, for reasons and courtesy.
+	Leaders LeadersSeen `json:"leaders"`
 
 	Ready      bool  `json:"ready"`
 	Reached    Level `json:"reached"`
@@ -41,7 +43,9 @@ type Saved struct {
 	Redo bool `json:"redo"`
 	Undo bool `json:"undo"`
 	// Failed is the run that ended failed and is not to be repeated by itself.
-	Failed  *Failure      `json:"failed,omitempty"`
+	Failed *Failure `json:"failed,omitempty"`
+	// Bar counts the promotes that failed.
+	Bar     *Bar          `json:"bar,omitempty"`
 	Release *Release      `json:"release,omitempty"`
 	Leave   *LeaveCluster `json:"leave,omitempty"`
 
@@ -213,9 +217,14 @@ type OperationState struct {
 	CallbacksOnly bool `json:"callbacks_only"`
 	// Linger: stay a voter before leaving.
 	Linger bool `json:"linger"`
-	// Holds: there is a role to give back; Released: it was.
+	// Holds: there is a role to give back, which is Gives; Released: it was.
 	Holds    bool `json:"holds"`
+	Gives    Role `json:"gives"`
 	Released bool `json:"released"`
+	// Heirs: somebody was there to take it over when the operation began. Await is the wait
+	// until somebody has.
+	Heirs bool   `json:"heirs"`
+	Await *Await `json:"await,omitempty"`
 	// Disqualified and Shut say that those runs are behind it.
 	Disqualified bool `json:"disqualified"`
 	Shut         bool `json:"shut"`
@@ -247,7 +256,11 @@ func (m *Machine) Save() Saved {
 	saved.Failed = clone(m.s.Failed)
 	saved.Release = clone(m.s.Release)
 	saved.Leave = clone(m.s.Leave)
+	saved.Bar = clone(m.s.Bar)
 	saved.Operation = clone(m.s.Operation)
+	if saved.Operation != nil {
+		saved.Operation.Await = clone(saved.Operation.Await)
+	}
 	saved.Run = cloneRun(m.s.Run)
 	if sync := clone(m.s.Sync); sync != nil {
 		sync.Queue = slices.Clone(sync.Queue)

@@ -203,12 +203,88 @@ func (s *story) gate(word string, named map[string]string) MasterProgress {
 	return gate
 }
 
+// leader reads "leader master n2 role=master state=up doing=promote:3 trouble=…".
+func (s *story) leader(plain []string, named map[string]string) LeadersSeen {
+	s.t.Helper()
+	leader := Leader{Node: NodeID(plain[1]), State: StateUp}
+	leader.Role, _ = ParseRole(plain[0])
+	if text := named["role"]; text != "" {
+		leader.Role, _ = ParseRole(text)
+	}
+	if text := named["state"]; text != "" {
+		state, err := ParseNodeState(text)
+		s.must(err)
+		leader.State = state
+	}
+	if text := named["doing"]; text != "" {
+		sequence, level, _ := strings.Cut(text, ":")
+		leader.Doing.Sequence, _ = ParseSequence(sequence)
+		leader.Doing.Level, _ = ParseLevel(level)
+	}
+	leader.Trouble = named["trouble"]
+	if plain[0] == "master" {
+		s.leaders.Master = leader
+	} else {
+		s.leaders.Vice = leader
+	}
+
+	return s.leaders
+}
+
+// brief reads "brief quorate=false n2=fit n3=silent,locked": what the owner knows of the
+// others from now on; "brief nothing" forgets it.
+func (s *story) brief(first string, named map[string]string) {
+	s.t.Helper()
+	if s.briefing = nil; first == "nothing" {
+		return
+	}
+	b := &Briefing{Quorate: named["quorate"] != "false", Voters: 3, VotersHeard: 3, Others: []Other{}}
+	if !b.Quorate {
+		b.VotersHeard = 1
+	}
+	delete(named, "quorate")
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		node := NodeView{Node: NodeID(name), State: StateUp, Eligible: true, Qualified: true, Alive: true, InStep: true}
+		for word := range strings.SplitSeq(named[name], ",") {
+			s.spoil(&node, word)
+		}
+		b.Others = append(b.Others, Other{Node: node.Node, Obstacles: node.Obstacles()})
+	}
+	s.briefing = b
+}
+
+// spoil makes a node one that cannot take over.
+func (s *story) spoil(node *NodeView, word string) {
+	s.t.Helper()
+	switch word {
+	case "fit":
+	case "silent":
+		node.Alive = false
+	case "left":
+		node.Alive, node.State = false, StateDown
+	case "locked":
+		node.Qualified = false
+	case "witness":
+		node.Eligible = false
+	case "initializing":
+		node.State = StateInitializing
+	case "differs":
+		node.InStep, node.Differs = false, []string{"mastership.lease"}
+	case "barred":
+		node.Barred, node.Trouble = true, "promote failed until 14:03:22: no database"
+	case "held":
+		node.Trouble = "held: web: no database"
+	default:
+		s.t.Fatalf("unknown trouble %q", word)
+	}
+}
+
 func (s *story) operation(kind string, plain []string, named map[string]string) OperationRequested {
 	s.t.Helper()
 	request := OperationRequested{
 		To: NodeID(named["to"]), By: "uid 0", Reason: named["reason"],
 		Force: slices.Contains(plain, "force"), DryRun: slices.Contains(plain, "dry-run"),
-		CallbacksOnly: slices.Contains(plain, "callbacks-only"),
+		CallbacksOnly: slices.Contains(plain, "callbacks-only"), Briefing: s.briefing,
 	}
 	request.Kind, _ = ParseOperationKind(kind)
 	request.Mode, _ = ParseMode(named["mode"])

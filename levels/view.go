@@ -28,6 +28,8 @@ type View struct {
 	Pending []InvocationView `json:"pending"`
 	// Syncing says that what is missing at reached levels is being started.
 	Syncing bool `json:"syncing,omitempty"`
+	// Barred, which the status tells as a problem: the cluster is to give this node no role, because promote failed here.
+	Barred *Bar `json:"-"`
 	// LostTargets are lasting targets that went down without our doing.
 	LostTargets []Target `json:"lost_targets,omitempty"`
 }
@@ -177,6 +179,10 @@ type NodeView struct {
 	ConfigHash string   `json:"config_hash,omitempty"`
 	InStep     bool     `json:"in_step"`
 	Differs    []string `json:"differs,omitempty"`
+	// Trouble is what the node says is the matter with it, in a few words; Barred: because of
+	// that it is to be given no role for a while.
+	Trouble string `json:"-"`
+	Barred  bool   `json:"-"`
 	// Why says in words what keeps it from a role, or what else is the matter; else empty.
 	Why string `json:"why,omitempty"`
 }

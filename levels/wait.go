@@ -89,7 +89,12 @@ func (m *Machine) gated() string {
 		return ""
 	}
 
-	return fmt.Sprintf("the master %s has not reached init level %v", m.s.Master, below)
+	reason := fmt.Sprintf("the master %s has not reached init level %v", m.s.Master, below)
+	if master := m.s.Leaders.Master; master.Node == m.s.Master && master.Trouble != "" {
+		reason += ": " + master.Trouble
+	}
+
+	return reason
 }
 
 // reachedAtLeast compares a level of the master's ladder with an index of ours.

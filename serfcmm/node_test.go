@@ -3,6 +3,7 @@ package serfcmm_test
 import (
 	"bytes"
 	"context"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -274,13 +275,14 @@ func TestCardsTravel(t *testing.T) {
 		c.startAll()
 		c.formed(10*time.Second, c.names()...)
 		card := levels.Card{
-			State: levels.StateUp, Role: levels.RoleMaster, Started: true, Reached: levels.Last, Qualified: true,
+			State: levels.StateShuttingDown, Role: levels.RoleOffline, Started: true, Reached: levels.Last, Qualified: true,
 			Hash: strings.Repeat("a", 64), Version: "1.2.3", Incarnation: strings.Repeat("b", 64),
 			Fingerprint: strings.Repeat("c", 64),
 			Operation:   levels.OperationClusterShutdown, Number: 1<<64 - 1, Step: strings.Repeat("d", levels.MaxCardStep),
+			Doing: levels.Position{Sequence: levels.Disqualify, Level: levels.Last}, Trouble: strings.Repeat("e", levels.MaxTrouble), Barred: true,
 		}
 		for term := range 50 {
-			card.Term = levels.Term(term)
+			card.Term = math.MaxUint64 - 50 + levels.Term(term)
 			c.members["n4"].Advertise(card)
 		}
 		want := card

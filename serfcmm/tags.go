@@ -27,6 +27,9 @@ const (
 	tagFingerprint = "f" // of the configuration
 	tagOperation   = "p" // kind, number and step, missing while there is none
 	tagOrigin      = "o" // of the machine, in hexadecimal
+	tagDoing       = "a" // missing while nothing runs
+	tagTrouble     = "w" // missing while nothing is the matter
+	tagBarred      = "b"
 
 	// The limit of one value, so that all of them fit.
 	longestTag = 64
@@ -34,8 +37,8 @@ const (
 
 // tagsOf writes a card as tags. It returns ErrTooLarge for texts that would not fit.
 func tagsOf(card levels.Card, origin wire.Origin) (map[string]string, error) {
-	if max(len(card.Hash), len(card.Version), len(card.Incarnation), len(card.Fingerprint)) > longestTag {
-		return nil, errors.Join(ErrTooLarge, errors.New("hash, fingerprint, version and incarnation of a card have 64 bytes each"))
+	if max(len(card.Hash), len(card.Version), len(card.Incarnation), len(card.Fingerprint), len(card.Trouble)) > longestTag {
+		return nil, errors.Join(ErrTooLarge, errors.New("hash, fingerprint, version, incarnation and trouble of a card have 64 bytes each"))
 	}
 	tags := map[string]string{
 		tagState: card.State.String(), tagRole: card.Role.String(), tagTerm: strconv.FormatUint(uint64(card.Term), 10),
@@ -50,6 +53,15 @@ func tagsOf(card levels.Card, origin wire.Origin) (map[string]string, error) {
 	if card.Qualified {
 		tags[tagQualified] = "1"
 	}
+	if card.Doing.Sequence != levels.SequenceUnknown {
+		tags[tagDoing] = card.Doing.String()
+	}
+	if card.Trouble != "" {
+		tags[tagTrouble] = card.Trouble
+	}
+	if card.Barred {
+		tags[tagBarred] = "1"
+	}
 
 	return tags, nil
 }
@@ -63,6 +75,10 @@ func cardOf(member *serf.Member) levels.Card {
 		Node: levels.NodeID(member.Name), Alive: member.Status == serf.StatusAlive, Qualified: tags[tagQualified] == "1",
 		Hash: text(tagHash), Version: text(tagVersion), Incarnation: text(tagIncarnation),
 		Fingerprint: text(tagFingerprint), Left: member.Status == serf.StatusLeft || member.Status == serf.StatusLeaving,
+		Trouble: text(tagTrouble), Barred: tags[tagBarred] == "1",
+	}
+	if doing, err := levels.ParsePosition(tags[tagDoing]); err == nil {
+		card.Doing = doing
 	}
 	readOperation(&card, text(tagOperation))
 	if state, err := levels.ParseNodeState(tags[tagState]); err == nil {

@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	shortestLease  = 250 * time.Millisecond
-	longestLease   = 10 * time.Minute
+	shortestLease = 250 * time.Millisecond
+	longestLease  = 10 * time.Minute
+	// A planned hand-over that goes wrong is over when every promise is, and a few elections.
+	takeOverLeases = 3
 	worstClock     = 100 // permille
 	permille       = 1000
 	defaultGrace   = 10 * time.Second
@@ -75,6 +77,8 @@ func (r *reader) checkMastership() {
 	fill("restart_grace", &m.RestartGrace, max(defaultGrace, m.Lease))
 	promise := lengthened(max(m.Lease, m.RestartGrace), m.ClockErrorPermille)
 	fill("formation_timeout", &m.FormationTimeout, max(defaultForming, 2*promise))
+
+	r.config.Levels.TakeOver = takeOverLeases * promise
 
 	if m.RestartGrace > 0 && m.RestartGrace < m.Lease {
 		r.broken([]string{"restart_grace", "lease", "profile"}, "%s is shorter than the lease of %s; want 0 or at least the lease",

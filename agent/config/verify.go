@@ -3,8 +3,6 @@ package config
 import (
 	"fmt"
 	"time"
-
-	"github.com/cssc-ha/cssc/levels"
 )
 
 // Verify compares the limits of the configuration with each other and with those
@@ -55,28 +53,11 @@ func Verify(c Config, window, stopTimeout time.Duration) []Problem {
 	return problems
 }
 
-// worstCase is how long the sequences of a shutdown take when one participant of
-// every level runs into its time limit. A component that is only required at
-// some levels can be late at those alone; any other at every level.
+// worstCase is how long the sequences of a shutdown take at the most.
 func worstCase(c Config) time.Duration {
 	var total time.Duration
 	for _, sequence := range endingSequences() {
-		settings := c.Levels.Sequences[sequence]
-		for level := range settings.Ladder.All() {
-			limit := settings.Timeout
-			if own := settings.Levels[level].Timeout; own > 0 {
-				limit = own
-			}
-			position := levels.Position{Sequence: sequence, Level: level}
-			for _, component := range c.Levels.Components {
-				for _, required := range component.Required {
-					if required == position {
-						limit = max(limit, component.Timeout)
-					}
-				}
-			}
-			total += limit
-		}
+		total += c.Levels.Longest(sequence)
 	}
 
 	return total

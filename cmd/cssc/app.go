@@ -54,7 +54,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(
 		a.statusCommand(), a.nodesCommand(), a.registrationsCommand(), a.membersCommand(),
 		a.operationsCommand(), a.historyCommand(), a.eventsCommand(), a.watchCommand(), a.explainCommand(),
-		a.sequenceCommand(), a.shutdownCommand(), a.startCommand(), a.lockCommand(), a.unlockCommand(),
+		a.sequenceCommand(), a.shutdownCommand(), a.startCommand(), a.switchoverCommand(), a.lockCommand(), a.unlockCommand(),
 		a.attachCommand(), a.detachCommand(), a.syncCommand(),
 		a.keysCommand(), a.voterCommand(), a.failoverCommand(),
 		a.runCallbackCommand(), a.verifyCommand(), a.reloadCommand(), a.versionCommand(),

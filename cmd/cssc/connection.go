@@ -79,7 +79,7 @@ func (c *connection) History(ctx context.Context, limit int) ([]record, error) {
 
 func wireRequest(r request) dbusapi.OperationRequest {
 	return dbusapi.OperationRequest{
-		Kind: r.Kind, Node: levels.NodeID(r.Node), Mode: r.Mode, Force: r.Force, Reason: r.Reason,
+		Kind: r.Kind, Node: levels.NodeID(r.Node), Mode: r.Mode, To: levels.NodeID(r.To), Force: r.Force, Reason: r.Reason,
 	}
 }
 

@@ -200,7 +200,7 @@ func (f *fakeAgent) Operation(_ context.Context, asked levels.OperationRequested
 		return 0, []string{"shut n1: levels 0 to last", "leave the cluster", "ending: " + asked.Mode.String()}, nil
 	}
 	operation := levels.OperationView{
-		ID: levels.OperationID(f.id()), Kind: asked.Kind, Node: f.status.Node, Mode: asked.Mode,
+		ID: levels.OperationID(f.id()), Kind: asked.Kind, Node: f.status.Node, Mode: asked.Mode, To: asked.To,
 		By: asked.By, Reason: asked.Reason, Step: "begins", Started: bootClock(),
 	}
 	f.changeLocked(func(status *report) { status.Operations = append(status.Operations, operation) },

@@ -85,7 +85,9 @@ func doneWords(r request, operation levels.OperationView) string {
 		return fmt.Sprintf("%s is unlocked after %s; it may hold a role again", operation.Node, took)
 	case levels.OperationStart:
 		return fmt.Sprintf("%s is back in the cluster after %s", operation.Node, took)
-	case levels.OperationUnknown, levels.OperationSwitchover, levels.OperationClusterShutdown, levels.OperationRollingReboot:
+	case levels.OperationSwitchover:
+		return fmt.Sprintf("%s has handed the mastership over to %s after %s", operation.Node, dash(string(operation.To)), took)
+	case levels.OperationUnknown, levels.OperationClusterShutdown, levels.OperationRollingReboot:
 		return fmt.Sprintf("%s of %s done after %s", operation.Kind, operation.Node, took)
 	default:
 		return fmt.Sprintf("%s of %s done after %s", operation.Kind, operation.Node, took)

@@ -50,6 +50,7 @@ type request struct {
 	Kind   levels.OperationKind
 	Node   string // empty: this node
 	Mode   levels.Mode
+	To     string // of a switchover; empty: the vice
 	Force  bool
 	Reason string
 }

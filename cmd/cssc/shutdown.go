@@ -98,6 +98,29 @@ func (a *app) startCommand() *cobra.Command {
 	return cmd
 }
 
+func (a *app) switchoverCommand() *cobra.Command {
+	var flags operationFlags
+	var to string
+	cmd := &cobra.Command{
+		Use:   "switchover",
+		Short: "Hand the mastership over to the vice, or to another node",
+		Long: "Hand the mastership over: this node, the master, is demoted level by level, and then\n" +
+			"the vice, or the node that is named, is promoted. Nobody waits for a lease.",
+		Example: "  cssc switchover\n  cssc switchover --to n3 --reason 'new memory for n1'",
+		Args:    arguments(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.operate(cmd.Context(), flags, request{
+				Kind: levels.OperationSwitchover, To: to, Force: flags.force, Reason: flags.reason,
+			})
+		},
+	}
+	flags.add(cmd, true)
+	cmd.Flags().StringVar(&to, "to", "", "the `NODE` to take over; the vice when not given")
+	_ = cmd.RegisterFlagCompletionFunc("to", a.completeNode)
+
+	return cmd
+}
+
 func (a *app) lockCommand() *cobra.Command {
 	return a.roleCommand("lock", "Keep a node from holding a role, until cssc unlock", levels.OperationDisqualify)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -17,19 +18,80 @@ import (
 // name: longer than any promise that it may have given.
 const ownerQuiet = 30 * time.Second
 
-// gate is the transport as memberlist sees it. Serf puts its own delegate into the
-// configuration inside serf.Create, and the first thing that memberlist does with it is to
-// ask the transport for its address: the only moment to put ours before Serf's.
+// gossipBacklog is how many packets may wait for memberlist. Those beyond are lost, as they
+// would be in the kernel, and counted.
+const gossipBacklog = 1024
+
+// gate is the transport as memberlist sees it, without the packets of the election. Those
+// must not wait behind gossip: memberlist takes one packet after the other, decrypts it, and
+// puts messages that are not its own behind hundreds of others when many nodes join at a
+// time, to hand the newest on first. So they are sorted out before, and sent past it.
 type gate struct {
 	Transport
 
-	once sync.Once
-	wrap func()
+	// ours gets each packet of the election; it must not block.
+	ours func(packet []byte, from net.Addr)
+	// packets are memberlist's; bounded, never closed. The newest are lost.
+	packets chan *memberlist.Packet
+	lost    *atomic.Uint64
+	stop    chan struct{} // closed by Shutdown
+	once    sync.Once
+	sorter  sync.WaitGroup
+	// wrap puts our delegate before Serf's.
+	wrap    func()
+	wrapped sync.Once
 }
 
-// FinalAdvertiseAddr is called once before any goroutine of memberlist runs, and again later.
+func newGate(transport Transport, ours func([]byte, net.Addr), lost *atomic.Uint64) *gate {
+	return &gate{
+		Transport: transport, ours: ours, lost: lost, wrap: func() {},
+		packets: make(chan *memberlist.Packet, gossipBacklog), stop: make(chan struct{}),
+	}
+}
+
+// Start lets packets and streams in.
+func (g *gate) Start() {
+	g.sorter.Go(g.sort)
+	g.Transport.Start()
+}
+
+func (g *gate) sort() {
+	for {
+		select {
+		case packet := <-g.Transport.PacketCh():
+			if len(packet.Buf) > 0 && (packet.Buf[0] == sealedMark || packet.Buf[0] == wire.Mark) {
+				g.ours(packet.Buf, packet.From)
+
+				continue
+			}
+			select {
+			case g.packets <- packet:
+			default:
+				g.lost.Add(1)
+			}
+		case <-g.stop:
+			return
+		}
+	}
+}
+
+// PacketCh yields what is memberlist's.
+func (g *gate) PacketCh() <-chan *memberlist.Packet { return g.packets }
+
+// Shutdown ends the transport and the sorting.
+func (g *gate) Shutdown() error {
+	g.once.Do(func() { close(g.stop) })
+	err := g.Transport.Shutdown()
+	g.sorter.Wait()
+
+	return err
+}
+
+// FinalAdvertiseAddr is called once before any goroutine of memberlist runs, and again later:
+// Serf has put its delegate into the configuration, and this is the moment to put ours before
+// it.
 func (g *gate) FinalAdvertiseAddr(ip string, port int) (net.IP, int, error) {
-	g.once.Do(g.wrap)
+	g.wrapped.Do(g.wrap)
 
 	return g.Transport.FinalAdvertiseAddr(ip, port)
 }
@@ -45,24 +107,22 @@ func (g *gate) DialAddressTimeout(to memberlist.Address, timeout time.Duration) 
 	return conn, err
 }
 
-// filter is memberlist's delegate: messages with our marks are ours, everything else is
-// Serf's. It is called from several goroutines of memberlist.
+// filter is memberlist's delegate: messages with the mark of questions and answers are ours,
+// everything else is Serf's. It is called from several goroutines of memberlist.
 type filter struct {
 	memberlist.Delegate
 
-	ours, notes func(message []byte)
+	notes func(message []byte)
 }
 
 // NotifyMsg must not block.
 func (f *filter) NotifyMsg(message []byte) {
-	switch {
-	case len(message) > 0 && message[0] == wire.Mark:
-		f.ours(message)
-	case len(message) > 0 && message[0] == wire.NoteMark:
+	if len(message) > 0 && message[0] == wire.NoteMark {
 		f.notes(message)
-	default:
-		f.Delegate.NotifyMsg(message)
+
+		return
 	}
+	f.Delegate.NotifyMsg(message)
 }
 
 // owners remembers which machine goes by which name. Safe for concurrent use.
@@ -110,6 +170,17 @@ func (o *owners) set(name levels.NodeID, next owner) {
 		o.all = map[levels.NodeID]owner{}
 	}
 	o.all[name] = next
+}
+
+// arrived takes one packet of the election from the network.
+func (n *Node) arrived(s *session, packet []byte, from net.Addr) {
+	datagram, opened := s.seals.Load().open(packet)
+	if !opened {
+		n.strangeKey(from.String())
+
+		return
+	}
+	n.accept(datagram)
 }
 
 // accept checks one datagram against the table and hands it to the owner of the node. It
@@ -169,8 +240,10 @@ func (n *Node) Send(message election.Message) {
 	}
 }
 
-// send is called by one goroutine at a time, with a buffer of its own.
-func (n *Node) send(s *session, buffer []byte, message *election.Message) {
+// outbox is where messages are written before they leave; owned by deliver.
+type outbox struct{ datagram, packet []byte }
+
+func (n *Node) send(s *session, box *outbox, message *election.Message) {
 	to := levels.NodeID(message.To)
 	address, known := n.table.Load().texts[to]
 	if !known {
@@ -178,15 +251,15 @@ func (n *Node) send(s *session, buffer []byte, message *election.Message) {
 
 		return
 	}
-	datagram, err := wire.Append(buffer[:0], &wire.Envelope{Origin: n.options.Origin, Message: *message})
+	datagram, err := wire.Append(box.datagram[:0], &wire.Envelope{Origin: n.options.Origin, Message: *message})
 	if err != nil {
 		n.counters.unsent.Add(1)
 		n.problems.pass("unsent", fmt.Sprintf("a message of the election could not be written: %v", err))
 
 		return
 	}
-	target := memberlist.Address{Addr: address, Name: string(to)}
-	if err := s.serf.Memberlist().SendToAddress(target, datagram); err != nil {
+	box.packet = s.seals.Load().seal(box.packet[:0], datagram)
+	if _, err := s.way.WriteToAddress(box.packet, memberlist.Address{Addr: address, Name: string(to)}); err != nil {
 		n.counters.unsent.Add(1)
 
 		return

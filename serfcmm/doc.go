@@ -14,10 +14,11 @@
 //
 // Three things travel. Gossip carries each node's card (tags), events to everybody and orders
 // about keys: late, and sometimes not at all. The election's messages (package wire) go
-// straight to the addresses of the node table, over Serf's own UDP port and under its
-// encryption, whatever gossip thinks of their receiver. Questions to one node and their
-// answers go there too, each over a TCP stream of its own: [Node.Ask] and [Node.Asked]. And
-// nodes that gossip does not hold for alive are looked for, for ever.
+// straight to the addresses of the node table, over Serf's own UDP port and under its keys,
+// but past it: they wait neither for memberlist's queues and locks nor for what gossip thinks
+// of their receiver. Questions to one node and their answers go there too, each over a TCP
+// stream of its own: [Node.Ask] and [Node.Asked]. And nodes that gossip does not hold for
+// alive are looked for, for ever.
 //
 // Package keyring is the file of the gossip keys; [Node.Keys] changes it on all nodes. A step is
 // done when every node of the table has confirmed, and a confirmed key is on disk.
@@ -39,8 +40,7 @@
 //
 // # What is not guaranteed
 //
-// That a message, an event or a card arrives, or in which order: memberlist hands on the
-// newest of those that wait first. That a recorded packet is not played back: the election's
+// That a message, an event or a card arrives, or in which order. That a recorded packet is not played back: the election's
 // messages name term and round and do no harm twice; an event that is played back within
 // Serf's memory is dropped by it, later it is not. That a holder of a key is honest: it may
 // write any name into a message, and whoever has the key can send all nodes rubbish. A node

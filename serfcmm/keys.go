@@ -388,5 +388,5 @@ func (s *session) install(next keyring.Ring) error {
 	}
 	s.file = next
 
-	return nil
+	return s.reseal()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,10 @@ const (
 type session struct {
 	address netip.AddrPort
 	serf    *serf.Serf
+	// way is the network, past Serf.
+	way *gate
+	// seals is what the election's messages are encrypted with; nil without encryption.
+	seals atomic.Pointer[sealer]
 	// ring is what memberlist encrypts with; file is what is on disk, owned by keep.
 	ring *memberlist.Keyring
 	file keyring.Ring
@@ -75,11 +80,11 @@ func (n *Node) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w; is this machine %s?", address, err, n.options.Self)
 	}
-	config := n.serfConfig(s, transport)
-	if s.serf, err = serf.Create(config); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot start gossip: %w", err), transport.Shutdown())
+	s.way = newGate(transport, func(packet []byte, from net.Addr) { n.arrived(s, packet, from) }, &n.counters.gossipLost)
+	if s.serf, err = serf.Create(n.serfConfig(s)); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot start gossip: %w", err), s.way.Shutdown())
 	}
-	transport.Start()
+	s.way.Start()
 
 	return s, nil
 }
@@ -98,12 +103,24 @@ func (n *Node) unlock(s *session) error {
 		keys = append(keys, key)
 	}
 	s.file = file
-	s.ring, err = memberlist.NewKeyring(keys, file[0])
+	if s.ring, err = memberlist.NewKeyring(keys, file[0]); err != nil {
+		return err
+	}
+
+	return s.reseal()
+}
+
+// reseal makes the election use the keys of the file.
+func (s *session) reseal() error {
+	next, err := newSealer(s.file)
+	if err == nil {
+		s.seals.Store(next)
+	}
 
 	return err
 }
 
-func (n *Node) serfConfig(s *session, transport Transport) *serf.Config {
+func (n *Node) serfConfig(s *session) *serf.Config {
 	list := memberlist.DefaultLANConfig()
 	list.BindAddr, list.BindPort = s.address.Addr().String(), int(s.address.Port())
 	list.AdvertiseAddr, list.AdvertisePort = list.BindAddr, list.BindPort
@@ -113,9 +130,10 @@ func (n *Node) serfConfig(s *session, transport Transport) *serf.Config {
 	list.TCPTimeout, list.PushPullInterval, list.RetransmitMult = streamTimeout, pushPull, retransmit
 	list.DeadNodeReclaimTime = time.Second // the table says which address is right
 	list.LogOutput, list.Logger = nil, n.log.logger()
-	list.Transport = &gate{Transport: transport, wrap: func() {
-		list.Delegate = &filter{Delegate: list.Delegate, ours: n.accept, notes: func(text []byte) { n.hear(s, text) }}
-	}}
+	s.way.wrap = func() {
+		list.Delegate = &filter{Delegate: list.Delegate, notes: func(text []byte) { n.hear(s, text) }}
+	}
+	list.Transport = s.way
 
 	config := serf.DefaultConfig()
 	config.NodeName = string(n.options.Self)
@@ -180,11 +198,11 @@ func (n *Node) attend(ctx context.Context, s *session) {
 
 // deliver sends what Send has queued.
 func (n *Node) deliver(ctx context.Context, s *session) {
-	buffer := make([]byte, 0, wire.MaxSize)
+	box := outbox{datagram: make([]byte, 0, wire.MaxSize), packet: make([]byte, 0, wire.MaxSize+sealedMore)}
 	for {
 		select {
 		case message := <-n.outgoing:
-			n.send(s, buffer, &message)
+			n.send(s, &box, &message)
 		case <-ctx.Done():
 			return
 		}

@@ -16,6 +16,8 @@ type Stats struct {
 	Refused uint64
 	// Undecryptable counts packets and streams under a key that this node does not have.
 	Undecryptable uint64
+	// GossipLost counts packets of the gossip that had no room: memberlist was too slow.
+	GossipLost uint64
 	// EventsDropped counts events and orders about keys that had no room.
 	EventsDropped uint64
 	// QuestionsRefused counts questions of others that had no room; their askers were told.
@@ -27,7 +29,7 @@ type counters struct {
 	sent, received, unsent, dropped            atomic.Uint64
 	malformed, unlisted, misdirected, impostor atomic.Uint64
 	refused, undecryptable, eventsDropped      atomic.Uint64
-	questionsRefused                           atomic.Uint64
+	questionsRefused, gossipLost               atomic.Uint64
 }
 
 func (c *counters) read() Stats {
@@ -35,6 +37,7 @@ func (c *counters) read() Stats {
 		Sent: c.sent.Load(), Received: c.received.Load(), Unsent: c.unsent.Load(), Dropped: c.dropped.Load(),
 		Malformed: c.malformed.Load(), Unlisted: c.unlisted.Load(), Misdirected: c.misdirected.Load(),
 		Impostor: c.impostor.Load(), Refused: c.refused.Load(), Undecryptable: c.undecryptable.Load(),
+		GossipLost: c.gossipLost.Load(),
 		EventsDropped: c.eventsDropped.Load(), QuestionsRefused: c.questionsRefused.Load(),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -180,6 +181,17 @@ func (c *cluster) reaches(from, to string) bool {
 			return false
 		}
 	}
+}
+
+// wantProblemOfOne waits until one of the nodes tells: whom a newcomer asks first is left to
+// chance.
+func (c *cluster) wantProblemOfOne(part string, names ...string) {
+	c.t.Helper()
+	c.eventually(40*time.Second, "nobody tells: "+part, func() bool {
+		return slices.ContainsFunc(names, func(name string) bool {
+			return strings.Contains(strings.Join(c.members[name].Problems(), "\n"), part)
+		})
+	})
 }
 
 func (c *cluster) wantProblem(name, part string) {

@@ -22,6 +22,12 @@ const (
 	// This many nodes are tried one after the other; each may take streamTimeout when it
 	// is off.
 	perRound = 3
+	// With that much for each node of the table: all nodes of a site that get power back at the
+	// same moment would exchange everything at the same moment.
+	joinSpread = 2 * time.Millisecond
+	// How many are missing is looked at so long after the first of a storm of news: each look
+	// goes over all members, and each member is news.
+	lookPause = 100 * time.Millisecond
 
 	stateMode    = 0o600
 	largestState = 1 << 20
@@ -29,16 +35,26 @@ const (
 
 // join looks for the nodes that gossip does not know as alive, for ever and with growing
 // pauses, at the addresses of the table. One node that answers brings the others along.
+// Which ones are tried is left to chance: were it the order of the table, the first nodes
+// of it, which are those with roles, would have to answer all others.
 func (n *Node) join(ctx context.Context, s *session) {
-	pause, turn, before := firstPause, 0, 0
-	timer := time.NewTimer(0)
+	pause, before := firstPause, 0
+	timer := time.NewTimer(n.spread())
 	defer timer.Stop()
+	var settled <-chan time.Time
 	for {
 		due := false
 		select {
 		case <-timer.C:
 			due = true
 		case <-s.look:
+			if settled == nil {
+				settled = time.After(lookPause)
+			}
+
+			continue
+		case <-settled:
+			settled = nil
 		case <-ctx.Done():
 			return
 		}
@@ -46,30 +62,36 @@ func (n *Node) join(ctx context.Context, s *session) {
 		n.remember()
 		if len(missing) != before {
 			before, pause = len(missing), firstPause
-			timer.Reset(pause)
+			timer.Reset(pause + n.spread())
 		}
 		if !due {
 			continue
 		}
-		for i := range min(perRound, len(missing)) {
-			if ctx.Err() != nil || n.try(s, missing[(turn+i)%len(missing)]) {
+		rand.Shuffle(len(missing), func(i, j int) { missing[i], missing[j] = missing[j], missing[i] })
+		for _, one := range missing[:min(perRound, len(missing))] {
+			if ctx.Err() != nil || n.try(s, one) {
 				break
 			}
 		}
-		turn += perRound
-		timer.Reset(pause + rand.N(pause/2+1))
+		timer.Reset(pause + rand.N(pause/2+1) + n.spread())
 		pause = min(2*pause, longestPause)
 	}
 }
 
+// spread is a random time, the longer the more nodes there are.
+func (n *Node) spread() time.Duration {
+	return rand.N(time.Duration(len(n.table.Load().peers)) * joinSpread)
+}
+
 // missing lists the nodes of the table that gossip does not hold for alive.
 func (n *Node) missing(s *session) []levels.NodeID {
-	alive := map[string]bool{}
-	for _, member := range s.serf.Members() {
-		alive[member.Name] = member.Status == serf.StatusAlive
+	table := n.table.Load()
+	alive := make(map[string]bool, len(table.peers))
+	members := s.serf.Members()
+	for i := range members {
+		alive[members[i].Name] = members[i].Status == serf.StatusAlive
 	}
 	var missing []levels.NodeID
-	table := n.table.Load()
 	for _, peer := range table.peers {
 		if peer.Name != n.options.Self && !alive[string(peer.Name)] && table.known[peer.Name].IsValid() {
 			missing = append(missing, peer.Name)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,20 +21,51 @@ import (
 )
 
 const (
-	gossipInterval  = 100 * time.Millisecond
-	probeInterval   = 500 * time.Millisecond
-	probeTimeout    = 250 * time.Millisecond
 	streamTimeout   = 3 * time.Second
 	pushPull        = 15 * time.Second
 	announceTimeout = time.Second
 	farewell        = 500 * time.Millisecond
 	queryTimeout    = 2 * time.Second
-	// Twice memberlist's own number: at 7 to 15 nodes that left a few per cent of
-	// the changes to the next exchange of everything.
-	retransmit = 8
-	eventQueue = 1024
-	keyQueue   = 16
+	eventQueue      = 1024
+	keyQueue        = 16
 )
+
+// pace is how busy the gossip is.
+type pace struct {
+	gossip, probe, probeTimeout time.Duration
+	// retransmit is how often a piece of news is sent on by each node, by the logarithm of
+	// their number.
+	retransmit int
+	// cards is the shortest time between two cards of this node.
+	cards time.Duration
+}
+
+// paceOf slows gossip down as the table grows. A node's share of it does not depend on their
+// number, but what all nodes learn of each other at once does, by its square: with hundreds,
+// every node passes hundreds of entries on, each so many times. Nothing that matters waits
+// for gossip, and those who look at it can wait a second.
+func paceOf(nodes int) pace {
+	const (
+		small, few = 9, 50
+		// A piece of news for each node of the table costs all of them this much longer.
+		cardShare = 5 * time.Millisecond
+	)
+	p := pace{gossip: 100 * time.Millisecond, probe: 500 * time.Millisecond, probeTimeout: 250 * time.Millisecond}
+	if nodes > few {
+		p.gossip, p.probe, p.probeTimeout = 2*p.gossip, 2*p.probe, 2*p.probeTimeout
+		p.cards = time.Duration(nodes) * cardShare
+	}
+	// memberlist multiplies by the digits of the number of nodes: 8 up to 9 nodes, 12 from
+	// there on. Its own number, 4 at 7 nodes and 8 at 15, left a few per cent of the changes
+	// to the next exchange of everything.
+	digits := len(strconv.Itoa(nodes))
+	p.retransmit = max(1, 12/digits)
+	if nodes <= small {
+		p.retransmit = 8
+	}
+
+	return p
+}
 
 // session is one life of Serf, which cannot be revived after it has left. It is owned by
 // Node.Run; serf itself may be used from any goroutine.
@@ -126,8 +158,9 @@ func (n *Node) serfConfig(s *session) *serf.Config {
 	list.AdvertiseAddr, list.AdvertisePort = list.BindAddr, list.BindPort
 	list.Keyring = s.ring
 	list.EnableCompression = false // a tenth of a millisecond per message for nothing
-	list.GossipInterval, list.ProbeInterval, list.ProbeTimeout = gossipInterval, probeInterval, probeTimeout
-	list.TCPTimeout, list.PushPullInterval, list.RetransmitMult = streamTimeout, pushPull, retransmit
+	pace := paceOf(len(n.table.Load().peers))
+	list.GossipInterval, list.ProbeInterval, list.ProbeTimeout = pace.gossip, pace.probe, pace.probeTimeout
+	list.TCPTimeout, list.PushPullInterval, list.RetransmitMult = streamTimeout, pushPull, pace.retransmit
 	list.DeadNodeReclaimTime = time.Second // the table says which address is right
 	list.LogOutput, list.Logger = nil, n.log.logger()
 	s.way.wrap = func() {
@@ -210,7 +243,8 @@ func (n *Node) deliver(ctx context.Context, s *session) {
 }
 
 // announce makes gossip carry the newest card. SetTags waits until somebody has it, which
-// may take a second; cards that come meanwhile are not queued.
+// may take a second; cards that come meanwhile are not queued, and neither are those that
+// follow faster than a large cluster can pass them on.
 func (n *Node) announce(ctx context.Context, s *session) {
 	told := *n.card.Load()
 	for {
@@ -232,6 +266,11 @@ func (n *Node) announce(ctx context.Context, s *session) {
 			n.log.to.LogAttrs(ctx, slog.LevelWarn, "the card was not told", slog.Any("cause", err))
 		}
 		told = card
+		select {
+		case <-time.After(paceOf(len(n.table.Load().peers)).cards):
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

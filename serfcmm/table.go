@@ -16,6 +16,9 @@ import (
 // never changed once it is published; a new one takes its place.
 type table struct {
 	peers []Peer
+	// at has the index of each name, because every member that gossip tells of is looked up
+	// several times.
+	at map[levels.NodeID]int
 	// known has an address for every name that could be resolved.
 	known map[levels.NodeID]netip.AddrPort
 	// texts are those addresses as Serf's transports take them.
@@ -31,6 +34,15 @@ func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 
+func emptyTable(peers []Peer) *table {
+	t := &table{peers: peers, at: map[levels.NodeID]int{}, known: map[levels.NodeID]netip.AddrPort{}, texts: map[levels.NodeID]string{}}
+	for i := range peers {
+		t.at[peers[i].Name] = i
+	}
+
+	return t
+}
+
 // newTable keeps of the old addresses what a lookup does not replace: a name server that is
 // away must not take a cluster apart.
 func newTable(ctx context.Context, peers []Peer, resolve resolver, last map[levels.NodeID]netip.AddrPort) (*table, []string) {
@@ -44,7 +56,7 @@ func newTable(ctx context.Context, peers []Peer, resolve resolver, last map[leve
 		lookups.Go(func() { all[i].address, all[i].err = lookUp(ctx, peer, resolve, last[peer.Name]) })
 	}
 	lookups.Wait()
-	t := &table{peers: peers, known: map[levels.NodeID]netip.AddrPort{}, texts: map[levels.NodeID]string{}}
+	t := emptyTable(peers)
 	var problems []string
 	for i, peer := range peers {
 		if all[i].err != nil {
@@ -59,7 +71,7 @@ func newTable(ctx context.Context, peers []Peer, resolve resolver, last map[leve
 // quickTable looks nothing up: it has the addresses that are numbers, and those that were
 // known before.
 func quickTable(peers []Peer, last map[levels.NodeID]netip.AddrPort) *table {
-	t := &table{peers: peers, known: map[levels.NodeID]netip.AddrPort{}, texts: map[levels.NodeID]string{}}
+	t := emptyTable(peers)
 	for _, peer := range peers {
 		if address, ok := literal(peer.Address); ok {
 			t.put(peer.Name, address)
@@ -118,13 +130,9 @@ func lookUp(ctx context.Context, peer Peer, resolve resolver, last netip.AddrPor
 
 // lists says whether the name is in the table, resolved or not.
 func (t *table) lists(name levels.NodeID) bool {
-	for i := range t.peers {
-		if t.peers[i].Name == name {
-			return true
-		}
-	}
+	_, listed := t.at[name]
 
-	return false
+	return listed
 }
 
 // admits returns nil for a member whose name and address are those of the table, and
@@ -146,10 +154,8 @@ func (t *table) admits(name levels.NodeID, ip net.IP, port uint16) error {
 }
 
 func (t *table) addressOf(name levels.NodeID) string {
-	for _, peer := range t.peers {
-		if peer.Name == name {
-			return peer.Address
-		}
+	if i, listed := t.at[name]; listed {
+		return t.peers[i].Address
 	}
 
 	return ""

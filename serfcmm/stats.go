@@ -37,7 +37,7 @@ func (c *counters) read() Stats {
 		Sent: c.sent.Load(), Received: c.received.Load(), Unsent: c.unsent.Load(), Dropped: c.dropped.Load(),
 		Malformed: c.malformed.Load(), Unlisted: c.unlisted.Load(), Misdirected: c.misdirected.Load(),
 		Impostor: c.impostor.Load(), Refused: c.refused.Load(), Undecryptable: c.undecryptable.Load(),
-		GossipLost: c.gossipLost.Load(),
+		GossipLost:    c.gossipLost.Load(),
 		EventsDropped: c.eventsDropped.Load(), QuestionsRefused: c.questionsRefused.Load(),
 	}
 }

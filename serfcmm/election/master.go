@@ -17,7 +17,10 @@ type master struct {
 	values    []Instant // of majorityOf, kept for its next call
 	answers   map[NodeID]answered
 	renewAt   Instant
-	slowAt    Instant // for those that neither vote nor may stand
+	// Those that neither vote nor may stand hear a share of the renewals: listened counts those
+	// that have heard one in the cycle that ends at slowAt.
+	slowAt   Instant
+	listened int
 	// acted: the demote has begun; killed: KillMembers was said.
 	acted, killed bool
 	// graceUntil bounds the wait for the answers to a planned restart; graceRound is the
@@ -205,15 +208,52 @@ func (m *Machine) renew(lease time.Duration) {
 	for _, change := range m.changes {
 		message.Changes = append(message.Changes, m.now.Sub(change))
 	}
-	slow := m.now >= m.slowAt
-	if slow {
-		m.slowAt = m.now.Add(m.config.Lease / 3) // so that two may get lost
-	}
-	m.everyone(func(node Node) bool { return slow || matters(node) }, func(id NodeID) {
+	ask := func(id NodeID) {
 		message.To = id
 		m.send(message)
-	})
+	}
+	m.everyone(matters, ask)
+	m.everyone(m.turn(), ask)
 	m.renewAt = m.now.Add(m.config.RenewEvery)
+}
+
+const (
+	// A node that only listens hears a renewal in every third of a lease, so that two may get lost.
+	listenerShare = 3
+	// So many of them may hear it at once at any time.
+	listenersAtOnce = 32
+)
+
+// turn says which of the listeners hear this renewal. After an election it is all of them at
+// once. Later it is those whose turn it is, in the order of the table: hundreds of messages
+// at once, and as many answers, would stand in the way of those that count.
+func (m *Machine) turn() func(Node) bool {
+	all := 0
+	for _, node := range m.config.Nodes {
+		if !matters(node) && node.ID != m.config.Self {
+			all++
+		}
+	}
+	cycle := m.config.Lease / listenerShare
+	if m.now >= m.slowAt {
+		m.slowAt, m.listened = m.now.Add(cycle), 0
+	}
+	upTo := all
+	if begun := m.slowAt - Instant(cycle); begun > m.since {
+		passed := min(m.now.Sub(begun)+m.config.RenewEvery, cycle)
+		upTo = min(all, max(m.listened+listenersAtOnce, int(int64(all)*int64(passed)/int64(cycle))))
+	}
+	from, at := m.listened, -1
+	m.listened = upTo
+
+	return func(node Node) bool {
+		if matters(node) || node.ID == m.config.Self {
+			return false
+		}
+		at++
+
+		return at >= from && at < upTo
+	}
 }
 
 // promised takes an answer to a renewal.

@@ -16,6 +16,8 @@ import (
 )
 
 const (
+	// Of messages there is room for messageQueue and for one of each node: after an election
+	// all nodes answer at once, and what is pushed out first would be the voters' promises.
 	messageQueue = 256
 	eventsKept   = 64
 	// Problems that are over are forgotten every upkeepEvery, and host names looked up again
@@ -92,9 +94,10 @@ func New(options Options) (*Node, error) {
 	if options.Resolve == nil {
 		options.Resolve = systemResolver
 	}
+	room := messageQueue + len(options.Peers)
 	n := &Node{
 		options:  options,
-		received: make(chan election.Message, messageQueue), outgoing: make(chan election.Message, messageQueue),
+		received: make(chan election.Message, room), outgoing: make(chan election.Message, room),
 		events: make(chan Event, eventsKept), asked: make(chan *Question, maxAsked), refusals: make(chan struct{}, maxRefusals),
 		changed: make(chan struct{}, 1), cardChanged: make(chan struct{}, 1), tableChanged: make(chan struct{}, 1),
 		commands: make(chan nodeCommand),

@@ -28,6 +28,7 @@ type mastership struct {
 	gate     levels.MasterProgress
 	// What was told to the election.
 	standing election.Standing
+	yields   bool
 	progress election.Progress
 	serving  bool
 	// unsavedVote could not be written; only a cluster of one goes on without.
@@ -258,9 +259,9 @@ func (l *loop) settle(now levels.Instant) {
 
 // tellElection makes the election know what this node is and does.
 func (l *loop) tellElection(ctx context.Context) {
-	if standing := l.presentStanding(); standing != l.standing {
-		l.standing = standing
-		_ = l.elect(ctx, election.StandingChanged{Standing: standing})
+	if standing, yields := l.presentStanding(), yielding(l.view); standing != l.standing || yields != l.yields {
+		l.standing, l.yields = standing, yields
+		_ = l.elect(ctx, election.StandingChanged{Standing: standing, Yielding: yields})
 	}
 	view := l.view
 	progress := election.Progress{
@@ -290,7 +291,7 @@ func (l *loop) tellServing(ctx context.Context, serving bool) {
 func (l *loop) presentStanding() election.Standing {
 	return election.Standing{
 		Qualified: electable(l.view) && (l.begun || l.restored),
-		Up:        l.view.State == levels.StateUp,
+		Up:        l.view.State == levels.StateUp || l.view.State == levels.StateShuttingDown, // the vice stays one until it is demoted
 	}
 }
 

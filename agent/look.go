@@ -229,18 +229,28 @@ func (l *loop) mayBegin(ctx context.Context, found sight) {
 // promote did not fail, and nothing under way would take the role away again.
 func electable(view *levels.View) bool {
 	switch view.State {
-	case levels.StateDown, levels.StateShuttingDown, levels.StateLeaving:
+	case levels.StateDown, levels.StateLeaving:
 		return false
-	case levels.StateJoining, levels.StateInitializing, levels.StateUp:
+	case levels.StateJoining, levels.StateInitializing, levels.StateUp, levels.StateShuttingDown:
 	}
-	for _, operation := range view.Operations {
-		if operation.Result == levels.ResultRunning &&
-			(operation.Kind == levels.OperationShutdown || operation.Kind == levels.OperationDisqualify) {
-			return false
-		}
+	if yielding(view) && view.Role != levels.RoleVice {
+		return false
 	}
 
 	return view.Qualified && view.Barred == nil
+}
+
+// yielding says that an operation is about to take the node's role away. A vice stays one
+// until its demote has ended, so that no other takes the role up beside it.
+func yielding(view *levels.View) bool {
+	for _, operation := range view.Operations {
+		if operation.Result == levels.ResultRunning &&
+			(operation.Kind == levels.OperationShutdown || operation.Kind == levels.OperationDisqualify) {
+			return true
+		}
+	}
+
+	return false
 }
 
 // rejoin brings the node back into the gossip after a shutdown that left it up. A farewell

@@ -66,6 +66,8 @@ func (m *Machine) hindrance() string {
 		return "it is not eligible"
 	case !m.standing.Qualified:
 		return "it is not qualified"
+	case m.yielding:
+		return "it is giving its role up"
 	case !m.proven:
 		return "its vote is not proven"
 	case m.serving:

@@ -12,8 +12,12 @@ type (
 	Received struct{ Message Message }
 	// Ticked says that the time is what it is: Result.Wake has come.
 	Ticked struct{}
-	// StandingChanged tells what this node is for the others.
-	StandingChanged struct{ Standing Standing }
+	// StandingChanged tells what this node is for the others. Yielding: it is about to give
+	// its role up, and stands for election no more; a vice stays one until it is not qualified.
+	StandingChanged struct {
+		Standing Standing
+		Yielding bool
+	}
 	// ProgressChanged tells how far this node's init is; sent to all at once by a master.
 	ProgressChanged struct{ Progress Progress }
 	// ServingChanged says whether anything of this node's mastership may still run: from

@@ -42,6 +42,7 @@ type Machine struct {
 	dirty bool
 
 	standing Standing
+	yielding bool // it stands for election no more
 	progress Progress
 	// serving: something of this node's mastership may run.
 	serving bool
@@ -186,6 +187,7 @@ func (m *Machine) take(ev Event) {
 	case Received:
 		m.receive(ev.Message)
 	case StandingChanged:
+		m.yielding = ev.Yielding
 		m.stand(ev.Standing)
 	case ProgressChanged:
 		m.progressed(ev.Progress)

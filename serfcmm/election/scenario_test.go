@@ -329,7 +329,7 @@ func (c *cluster) eventLine(command string, n *member, named map[string]string) 
 		if n.machine == nil {
 			return // it will say so when it comes
 		}
-		c.step(n, election.StandingChanged{Standing: n.stand})
+		c.step(n, election.StandingChanged{Standing: n.stand, Yielding: named["yielding"] == "yes"})
 	case "progress":
 		c.step(n, election.ProgressChanged{Progress: election.Progress{Started: true, Reached: int16(parseNumber(c.t, named["reached"])), Complete: named["complete"] == "yes", Ready: named["ready"] == "yes"}})
 	case "reset":

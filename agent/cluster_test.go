@@ -22,6 +22,16 @@ type network struct {
 	mu    sync.Mutex
 	boxes map[election.NodeID]chan election.Message
 	cut   map[[2]election.NodeID]bool
+	// cards are what the nodes tell by gossip; news tells each that one has changed.
+	cards map[levels.NodeID]levels.Card
+	news  map[election.NodeID]chan struct{} // of capacity 1, never closed
+}
+
+func newNetwork() *network {
+	return &network{
+		boxes: map[election.NodeID]chan election.Message{}, cut: map[[2]election.NodeID]bool{},
+		cards: map[levels.NodeID]levels.Card{}, news: map[election.NodeID]chan struct{}{},
+	}
 }
 
 // fakePeers is one node's way into the network.
@@ -38,6 +48,9 @@ func (w *world) newPeers(c config.Config) (Peers, error) {
 	defer w.network.mu.Unlock()
 	if w.network.boxes[self] == nil {
 		w.network.boxes[self] = make(chan election.Message, 1024)
+	}
+	if w.network.news[self] == nil {
+		w.network.news[self] = make(chan struct{}, 1)
 	}
 
 	return &fakePeers{network: w.network, self: self, box: w.network.boxes[self]}, nil
@@ -62,13 +75,43 @@ func (p *fakePeers) Send(message election.Message) {
 }
 
 func (p *fakePeers) Received() <-chan election.Message { return p.box }
-func (p *fakePeers) Advertise(levels.Card)             {}
-func (p *fakePeers) Seen() []levels.Card               { return nil }
-func (p *fakePeers) Changed() <-chan struct{}          { return nil }
-func (p *fakePeers) Problems() []string                { return nil }
-func (p *fakePeers) Reconfigure(config.Config) error   { return nil }
-func (p *fakePeers) Leave(context.Context) error       { return nil }
-func (p *fakePeers) Join(context.Context) error        { return nil }
+
+func (p *fakePeers) Advertise(card levels.Card) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cards[card.Node] = card
+	for _, news := range p.news {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (p *fakePeers) Seen() []levels.Card {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var seen []levels.Card
+	for _, id := range []levels.NodeID{"n1", "n2", "n3"} {
+		card, known := p.cards[id]
+		card.Node, card.Alive = id, known && !p.cut[[2]election.NodeID{election.NodeID(id), p.self}]
+		seen = append(seen, card)
+	}
+
+	return seen
+}
+
+func (p *fakePeers) Changed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.news[p.self]
+}
+
+func (p *fakePeers) Problems() []string              { return nil }
+func (p *fakePeers) Reconfigure(config.Config) error { return nil }
+func (p *fakePeers) Leave(context.Context) error     { return nil }
+func (p *fakePeers) Join(context.Context) error      { return nil }
 func (p *fakePeers) Keys(context.Context, levels.KeyRequest) ([]levels.KeyView, error) {
 	return nil, nil
 }
@@ -116,17 +159,20 @@ type cluster struct {
 const testLease = 2 * time.Second
 
 // inCluster runs a story on three nodes, each of which has a unit for the master and one
-// for the vice.
-func inCluster(t *testing.T, story func(c *cluster)) {
+// for the vice; before are done to it ahead of the start.
+func inCluster(t *testing.T, story func(c *cluster), before ...func(c *cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{
-			t: t, network: &network{boxes: map[election.NodeID]chan election.Message{}, cut: map[[2]election.NodeID]bool{}},
+			t: t, network: newNetwork(),
 			nodes: map[levels.NodeID]*world{}, lives: map[levels.NodeID]*running{},
 		}
 		for _, id := range []levels.NodeID{"n1", "n2", "n3"} {
 			c.nodes[id] = c.newNode(id)
 			c.network.boxes[election.NodeID(id)] = make(chan election.Message, 1024)
+		}
+		for _, prepare := range before {
+			prepare(c)
 		}
 		for _, id := range []levels.NodeID{"n1", "n2", "n3"} {
 			c.lives[id] = c.nodes[id].launch()

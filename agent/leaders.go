@@ -76,9 +76,9 @@ func doing(view *levels.View) levels.Position {
 func (l *loop) trouble(view *levels.View) string {
 	switch run := view.Run; {
 	case run != nil && run.Phase == levels.PhaseHeld:
-		return shorten("held: "+run.Reason, levels.MaxTrouble)
+		return shorten("held: "+plainly(run.Reason), levels.MaxTrouble)
 	case view.Barred != nil:
-		return shorten(fmt.Sprintf("promote failed, no role %s: %s", l.barredUntil(view.Barred), view.Barred.Reason), levels.MaxTrouble)
+		return shorten(fmt.Sprintf("promote failed, no role %s: %s", l.barredUntil(view.Barred), plainly(view.Barred.Reason)), levels.MaxTrouble)
 	default:
 		return ""
 	}
@@ -107,7 +107,7 @@ func (l *loop) tellBar(view *levels.View) {
 		return
 	}
 	l.problems.set("promote", fmt.Sprintf("promote to %s failed %s: %s; the cluster gives this node no role %s; "+
-		"put it right, then \"cssc sequence retry promote\" or \"cssc unlock\"", bar.Role, times(bar.Failures), bar.Reason, l.barredUntil(bar)))
+		"put it right, then \"cssc sequence retry promote\" or \"cssc unlock\"", bar.Role, times(bar.Failures), plainly(bar.Reason), l.barredUntil(bar)))
 }
 
 func times(n int) string {
@@ -116,6 +116,18 @@ func times(n int) string {
 	}
 
 	return fmt.Sprintf("%d times in a row", n)
+}
+
+// plainly leaves out of a failure what is clear where it is told: "naming failed: no disk".
+func plainly(reason string) string {
+	who, what, found := strings.Cut(reason, " failed at ")
+	_, why, because := strings.Cut(what, ": ")
+	if !found || !because {
+		return reason
+	}
+	_, name, _ := strings.Cut(who, " ")
+
+	return name + " failed: " + why
 }
 
 // shorten cuts a text to so many bytes, between characters.

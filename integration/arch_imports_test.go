@@ -35,6 +35,8 @@ func rules() map[string]rule {
 			imports: []string{"serfcmm/election"},
 		},
 
+		"levels/timeline": {std: pure, imports: []string{"levels"}},
+
 		"agent/config": {imports: []string{"levels", "serfcmm/election", "toml"}},
 		"agent/lease":  {imports: []string{"x/sys"}},
 

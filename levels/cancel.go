@@ -20,7 +20,7 @@ func (m *Machine) cancel(ending, reason string) {
 		case part.Kind == KindCallback:
 			m.closeTag(i)
 			if part.Outcome == OutcomeRunning {
-				m.settle(i, OutcomePassed, "canceled")
+				m.settle(i, OutcomePassed, reasonCanceled)
 			}
 		case part.Busy && !part.Stop && part.Ending == 0:
 			starting = append(starting, i)
@@ -50,7 +50,7 @@ func (m *Machine) stopStarting(starting []int) {
 	for _, i := range starting {
 		part := &run.Parts[i]
 		if part.Outcome == OutcomeRunning {
-			part.Outcome, part.Reason, part.Ended = OutcomePassed, "canceled", m.now
+			part.Outcome, part.Reason, part.Ended = OutcomePassed, reasonCanceled, m.now
 		}
 		if slices.Contains(units, part.Name) { // of two targets: one of them waits
 			m.rest(i)

@@ -56,7 +56,7 @@ func (m *Machine) overdue(i int) []int {
 	case part.Kind == KindCallback:
 		m.report(i, fmt.Sprintf("timed out after %v", limit))
 	case m.s.Run.Phase == PhaseCancelling:
-		part.Outcome, part.Reason, part.Ended, part.Ending = OutcomePassed, "canceled", m.now, 1
+		part.Outcome, part.Reason, part.Ended, part.Ending = OutcomePassed, reasonCanceled, m.now, 1
 		m.escalate(i)
 
 		return nil

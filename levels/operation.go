@@ -115,7 +115,7 @@ func (m *Machine) letGo() {
 	}
 	for i := range run.Parts {
 		if part := &run.Parts[i]; part.Kind == KindMember && part.Busy {
-			m.settle(i, OutcomePassed, "left to systemd")
+			m.settle(i, OutcomePassed, reasonLeft)
 		}
 	}
 	for len(run.Works) > 0 {

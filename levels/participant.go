@@ -60,6 +60,13 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return err
 }
 
+// What a participant is passed for that did not fail: its run was cancelled, or systemd
+// took over.
+const (
+	reasonCanceled = "canceled"
+	reasonLeft     = "left to systemd"
+)
+
 // Member is one systemd unit's part in a work.
 type Member struct {
 	Unit    string  `json:"unit"`
@@ -108,4 +115,10 @@ type Participant struct {
 	Started  Instant `json:"started,omitempty"`
 	Ended    Instant `json:"ended,omitempty"`
 	Deadline Instant `json:"deadline,omitempty"`
+}
+
+// Broke says that it failed, whether the run went on without it or not; one that was passed
+// because its run was cancelled, or because systemd took over, did not.
+func (p Participant) Broke() bool {
+	return p.Outcome == OutcomeFailed || p.Outcome == OutcomePassed && p.Reason != reasonCanceled && p.Reason != reasonLeft
 }

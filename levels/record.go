@@ -8,8 +8,9 @@ type RunRecord struct {
 	Node     NodeID   `json:"node,omitempty"`
 	Sequence Sequence `json:"sequence"`
 	// Role and Term are the node's as of the start of the run, after init or promote took on
-	// theirs. To is the role that the node has when the run completes.
+	// theirs. From is the role before that, To the one that the node has when the run completes.
 	Role  Role   `json:"role"`
+	From  Role   `json:"from,omitempty"`
 	To    Role   `json:"to,omitempty"`
 	Term  Term   `json:"term"`
 	Cause string `json:"cause"`
@@ -125,7 +126,8 @@ func (m *Machine) record(reached Instant) {
 // runRecord is the record of the run as it ends now.
 func (m *Machine) runRecord(run *RunState, outcome, reason string) RunRecord {
 	return RunRecord{
-		Run: run.Number, Node: run.Info.Node, Sequence: run.Sequence, Role: run.Info.Role, To: run.To, Term: run.Info.Term,
+		Run: run.Number, Node: run.Info.Node, Sequence: run.Sequence, Role: run.Info.Role,
+		From: run.From, To: run.To, Term: run.Info.Term,
 		Cause: run.Cause, Operation: run.Op, OperationKind: m.kindOf(run.Op), LostLease: run.LostLease,
 		Outcome: outcome, Reason: reason, Started: run.Started, Ended: m.now, Levels: run.Levels,
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -20,13 +22,18 @@ const (
 	// Limits: how many members are looked at, and how deep targets in targets.
 	maxDoomed  = 4096
 	maxNesting = 4
+	// A limit: how long an answer is listened for that nobody waits for.
+	answerLimit = 30 * time.Second
 )
 
 // Direct speaks to PID 1 on the socket that it keeps for root, so that it works when the
 // bus does not. It knows one thing: what must not run on a node without a lease. It is
-// owned by one goroutine, but for Changed. It connects by itself, and again after an error.
+// owned by one goroutine, but for Changed and Refused. It connects by itself, and again after
+// an error.
 type Direct struct {
 	options Options
+	// refused is the newest answer that was a refusal; nil = none since the last Stop.
+	refused atomic.Pointer[UnitError]
 	// changed has capacity 1: one pending hint stands for all. Never closed.
 	changed chan struct{}
 	current *session
@@ -322,14 +329,16 @@ func escapeGroup(name string) string {
 }
 
 // Stop asks for the stop of the units, so that none is started again, and does not wait
-// for an answer.
+// for the answers: Refused tells of them.
 func (d *Direct) Stop(ctx context.Context, units []string) error {
+	d.refused.Store(nil)
+
 	return d.tell(ctx, units, func(unit string) request {
 		return request{manager(), systemdManager + ".StopUnit", []any{unit, "replace"}}
 	})
 }
 
-// Kill asks for SIGKILL to every process of the units, and does not wait for an answer.
+// Kill asks for SIGKILL to every process of the units, and does not wait for the answers.
 func (d *Direct) Kill(ctx context.Context, units []string) error {
 	return d.tell(ctx, units, killRequest)
 }
@@ -341,21 +350,53 @@ func (d *Direct) Reboot(ctx context.Context) error {
 	})
 }
 
-// tell sends one message for each unit.
+// Refused is a *UnitError with the newest answer that refused something since the last Stop, or
+// with why there was none; nil while all went well or is still open. It may be called from
+// anywhere.
+func (d *Direct) Refused() error {
+	if refused := d.refused.Load(); refused != nil {
+		return refused
+	}
+
+	return nil
+}
+
+// tell sends one message for each unit, and leaves the answers to listen.
 func (d *Direct) tell(ctx context.Context, units []string, what func(unit string) request) error {
 	s, err := d.session(ctx)
 	if err != nil {
 		return err
 	}
-	for _, unit := range units {
+	open, done := context.WithTimeout(context.WithoutCancel(ctx), answerLimit)
+	calls := make([]*dbus.Call, len(units))
+	for i, unit := range units {
 		r := what(unit)
-		call := s.conn.Object(r.to.destination, r.to.path).GoWithContext(ctx, r.method, dbus.FlagNoReplyExpected, nil, r.args...)
-		if call.Err != nil {
-			d.Close()
+		calls[i] = s.conn.Object(r.to.destination, r.to.path).GoWithContext(open, r.method, 0, make(chan *dbus.Call, 1), r.args...)
+	}
+	go d.listen(units, calls, done)
+	if s.conn.Context().Err() != nil {
+		d.Close()
 
-			return fmt.Errorf("%w: tell PID 1: %w", ErrNoBus, call.Err)
-		}
+		return fmt.Errorf("%w: tell PID 1: %w", ErrNoBus, dbus.ErrClosed)
 	}
 
 	return nil
+}
+
+// listen reads the answers; each call ends, with its connection or with its time at the latest.
+func (d *Direct) listen(units []string, calls []*dbus.Call, done func()) {
+	defer done()
+	for i, call := range calls {
+		<-call.Done
+		remote, ok := errors.AsType[dbus.Error](call.Err)
+		switch {
+		case call.Err == nil:
+		case ok && remote.Name == systemdName+".NoSuchUnit": // there is nothing to end
+		case ok && remote.Name == busName+".Error.NotSupported": // a target has nothing to kill
+		case ok:
+			d.refused.Store(&UnitError{Unit: units[i], Name: remote.Name, Message: remote.Error()})
+		default:
+			d.refused.Store(&UnitError{Unit: units[i], Message: call.Err.Error()})
+		}
+	}
 }

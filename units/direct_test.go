@@ -3,6 +3,7 @@ package units
 import (
 	"errors"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +83,17 @@ func TestDirectTellsAndDoesNotWait(t *testing.T) {
 	}
 	f.called(t, "StopUnit b.service replace", 1)
 	f.called(t, "KillUnit a.service all 9", 1)
+	for d.Refused() == nil && ctx.Err() == nil {
+		runtime.Gosched() // nobody waits for the answers, and so nobody says that they are there
+	}
+	if refused, ok := errors.AsType[*UnitError](d.Refused()); !ok || refused.Message != "refused" {
+		t.Errorf("refused: %+v", d.Refused())
+	}
+	f.set(func() { f.answer = nil })
+	if err := d.Stop(ctx, []string{"c.service"}); err != nil || d.Refused() != nil {
+		t.Errorf("told: %v, an old refusal: %v", err, d.Refused())
+	}
+	f.called(t, "StopUnit c.service replace", 1)
 	_ = d.current.conn.Close()
 	if err := d.Reboot(ctx); err != nil {
 		t.Errorf("after a lost connection: %v", err)

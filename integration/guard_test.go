@@ -221,6 +221,36 @@ func (g guarded) bothStopped() {
 	g.over("SIGSTOP of agent and guard together", r)
 }
 
+// TestGuardIsNotInTheWayOfCommandsForStopping: systemd must execute the command of each of many
+// members without a process after the kill, while the guard freezes whatever appears in
+// their groups. A systemd that waits for each (257) is not stuck: all of them run.
+func TestGuardIsNotInTheWayOfCommandsForStopping(t *testing.T) {
+	t.Parallel()
+	const (
+		members = 8
+		strikes = 3
+	)
+	onEachSuite(t, func(t *testing.T, n *stage) {
+		for i := range members {
+			n.unit(fmt.Sprintf("address-%d.service", i), fmt.Sprintf("[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/touch /run/address-%[1]d\n"+
+				"ExecStop=/bin/rm /run/address-%[1]d\nExecStopPost=/bin/true\n[Install]\nWantedBy=cssc-master.target\n", i))
+		}
+		g := newGuarded(n, lifeFile)
+		for range strikes {
+			g.master()
+			r := g.lease("once", trialLease)
+			lab.Eventually(t, guardLimit, "every command for stopping has run", func() error {
+				if left := n.Run(t, "find", "/run", "-maxdepth", "1", "-name", "address-*"); left != "" {
+					return fmt.Errorf("left: %s", left)
+				}
+
+				return nil
+			})
+			g.over("many commands for stopping", r)
+		}
+	})
+}
+
 // small bounds what the guard costs.
 func (g guarded) small() {
 	g.t.Helper()

@@ -38,10 +38,12 @@ type world interface {
 	stop(names []string)
 	kill(names []string)
 	// killGroup kills every process of a control group, freeze keeps them from running,
-	// populated says whether there is any.
+	// populated says whether there is any, awaited whether PID 1 stands still until one of
+	// them has become the command that PID 1 starts.
 	killGroup(group string) error
 	freeze(group string, on bool)
 	populated(group string) bool
+	awaited(group string) bool
 	// reboot ends the node by force: it asks PID 1, and after the grace the kernel.
 	reboot(grace time.Duration)
 	// ping tells the watchdog that the guard lives.
@@ -87,8 +89,31 @@ func newGuard(w world, interval time.Duration) *guard {
 // run watches until ctx ends.
 func (g *guard) run(ctx context.Context) {
 	g.world.tell(msgStarted, field{"tick", g.tick.String()})
+	next := g.turn()
+	g.inherit()
 	for ctx.Err() == nil {
-		g.world.wait(g.turn())
+		g.world.wait(next)
+		next = g.turn()
+	}
+	g.release()
+}
+
+// inherit lets run what a guard before this one has frozen before it was killed. The first
+// look comes before, so that what must not run is dead by then.
+func (g *guard) inherit() {
+	for _, member := range g.world.roster().members {
+		if member.Group != "" && (g.strike == nil || !g.strike.frozen[member.Group]) {
+			g.world.freeze(member.Group, false)
+		}
+	}
+}
+
+// release thaws everything: PID 1 is stuck with what it starts in a frozen group.
+func (g *guard) release() {
+	if g.strike != nil {
+		for group := range g.strike.frozen {
+			g.thaw(group)
+		}
 	}
 }
 
@@ -125,9 +150,7 @@ func (g *guard) turn() int64 {
 // end forgets a strike: there is a longer lease, or nothing runs any more.
 func (g *guard) end() {
 	if g.strike != nil {
-		for group := range g.strike.frozen {
-			g.thaw(group)
-		}
+		g.release()
 		g.world.tell(msgOver, field{"term", number(g.strike.term)})
 		g.strike = nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -25,15 +26,17 @@ type fakeWorld struct {
 	members []units.Doomed // what PID 1 would tell
 	alive   map[string]int // lives of a group: SIGKILL takes one
 	frozen  map[string]bool
-	// mute: PID 1 answers nothing and does nothing.
-	mute bool
+	// mute: PID 1 answers nothing and does nothing. unborn are groups in which it starts a
+	// command that is not executed yet: as long as one of them is frozen it is as if mute.
+	mute   bool
+	unborn map[string]bool
 	// log is what was done, "12ms kill /db".
 	log   []string
 	pings int
 }
 
 func newWorld(members ...units.Doomed) *fakeWorld {
-	w := &fakeWorld{time: 1000 * ms, err: lease.ErrNone, members: members, alive: map[string]int{}, frozen: map[string]bool{}}
+	w := &fakeWorld{time: 1000 * ms, err: lease.ErrNone, members: members, alive: map[string]int{}, frozen: map[string]bool{}, unborn: map[string]bool{}}
 	for _, m := range members {
 		if m.Group != "" {
 			w.alive[m.Group] = 1
@@ -48,15 +51,21 @@ func (w *fakeWorld) did(format string, args ...any) {
 }
 
 func (w *fakeWorld) now() int64                  { return w.time }
-func (w *fakeWorld) wait(until int64)            { w.time = max(until, w.time+1) }
 func (w *fakeWorld) read() (lease.Record, error) { return w.record, w.err }
 func (w *fakeWorld) roster() roster              { return w.list }
 func (w *fakeWorld) rest()                       {}
 func (w *fakeWorld) populated(group string) bool { return w.alive[group] > 0 }
+func (w *fakeWorld) awaited(group string) bool   { return w.unborn[group] }
 func (w *fakeWorld) ping()                       { w.pings++ }
 
+// wait lets time pass, in which what is not frozen calls exec.
+func (w *fakeWorld) wait(until int64) {
+	w.time = max(until, w.time+1)
+	maps.DeleteFunc(w.unborn, func(group string, _ bool) bool { return !w.frozen[group] || w.alive[group] <= 0 })
+}
+
 func (w *fakeWorld) refresh() {
-	if !w.mute {
+	if !w.mute && len(w.unborn) == 0 {
 		w.list = roster{since: w.time, members: slices.Clone(w.members)}
 	}
 }
@@ -64,7 +73,7 @@ func (w *fakeWorld) refresh() {
 func (w *fakeWorld) stop(names []string) {
 	w.did("stop %s", strings.Join(names, " "))
 	for i, m := range w.members {
-		if !w.mute && slices.Contains(names, m.Unit) {
+		if !w.mute && len(w.unborn) == 0 && slices.Contains(names, m.Unit) {
 			w.members[i].Up = false
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +14,8 @@ import (
 )
 
 // TestGuardUnderAnyHistory: leases are written, renewed, given back and lost, PID 1 falls
-// silent and comes back, members are started, stopped and survive. Nothing is killed, frozen or
+// silent and comes back, members are started, stopped and survive, and PID 1 waits for a
+// command in a group that may be frozen. Nothing is killed, frozen or
 // stopped unless a lease has run out; nothing stays frozen afterwards; the node is rebooted
 // only when that is wanted; and when a lease has run out and PID 1 answers, after the time
 // for it nothing serves that SIGKILL can end. Method: random histories of the fake world.
@@ -63,11 +65,17 @@ func TestGuardUnderAnyHistory(t *testing.T) {
 				i := rapid.IntRange(0, len(names)-1).Draw(t, "which")
 				w.alive["/"+names[i]] = 1
 				w.members[i] = units.Doomed{Unit: names[i] + ".service", Group: "/" + names[i], Ending: true}
+				w.unborn["/"+names[i]] = rapid.Bool().Draw(t, "not executed yet")
+				maps.DeleteFunc(w.unborn, func(_ string, unborn bool) bool { return !unborn })
 			},
 			"time": func(t *rapid.T) { play(time.Duration(rapid.IntRange(1, 3000).Draw(t, "ms")) * time.Millisecond) },
 		}
 		t.Repeat(actions)
 		w.mute = false
+		play(20 * time.Millisecond)
+		if len(w.unborn) > 0 {
+			t.Fatalf("PID 1 is stuck with a frozen command: %v, frozen %v", w.unborn, w.frozen)
+		}
 		if w.err == nil && w.record.Held {
 			play(time.Duration(max(0, w.record.Until-w.time)) + 31*time.Second)
 			for i, member := range w.members {

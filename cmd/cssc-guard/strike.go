@@ -96,6 +96,7 @@ func (g *guard) act(now int64) int64 {
 		g.first(list, now)
 	}
 	serving, unknown, ending := g.left(list, now)
+	g.forget(list)
 	fresh := list.since > s.began // asked for after the first kill
 	pause := g.tick
 	if !fresh || len(unknown) > 0 {
@@ -173,6 +174,7 @@ func (g *guard) left(list roster, now int64) (serving, unknown, ending []units.D
 		runs := member.Group != "" && g.world.populated(member.Group)
 		if !runs {
 			delete(s.seen, member.Group)
+			g.thaw(member.Group) // PID 1 would be stuck with what it starts there next
 			if member.Up {
 				ending = append(ending, member)
 			}
@@ -200,11 +202,26 @@ func (g *guard) left(list roster, now int64) (serving, unknown, ending []units.D
 
 // hold keeps from running what was started since the first kill and is not known. It may be
 // a command for stopping, or the service once more, because PID 1 hears of the death of a
-// service sooner than of the wish that it stays dead.
+// service sooner than of the wish that it stays dead. While PID 1 waits for the process to
+// become that command, it must run: PID 1 would wait for ever, and never tell what it is.
 func (g *guard) hold(unknown []units.Doomed) {
 	for _, member := range unknown {
+		if g.world.awaited(member.Group) {
+			g.thaw(member.Group)
+
+			continue
+		}
 		g.strike.frozen[member.Group] = true
 		g.world.freeze(member.Group, true)
+	}
+}
+
+// forget lets run what is no member any more.
+func (g *guard) forget(list roster) {
+	for group := range g.strike.frozen {
+		if !slices.ContainsFunc(list.members, func(m units.Doomed) bool { return m.Group == group }) {
+			g.thaw(group)
+		}
 	}
 }
 

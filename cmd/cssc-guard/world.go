@@ -74,6 +74,7 @@ func (w *kernel) rehearse() {
 	const nowhere = "/cssc-guard-rehearsal"
 	_ = w.groups.kill(nowhere)
 	_ = w.groups.populated(nowhere)
+	_ = w.groups.unborn(nowhere)
 }
 
 func (w *kernel) close() {
@@ -150,6 +151,7 @@ func (w *kernel) kill(names []string) {
 func (w *kernel) killGroup(group string) error { return w.groups.kill(group) }
 func (w *kernel) freeze(group string, on bool) { w.groups.freeze(group, on) }
 func (w *kernel) populated(group string) bool  { return w.groups.populated(group) }
+func (w *kernel) awaited(group string) bool    { return w.groups.awaited(group) }
 func (w *kernel) ping()                        { w.notify.send("WATCHDOG=1") }
 
 func (w *kernel) tell(kind messageKind, fields ...field) { w.log.put(kind, fields) }

@@ -49,6 +49,42 @@ func TestGroupsAreKilledByTheKernel(t *testing.T) {
 	}
 }
 
+// TestWaitingManagerIsSeen: PID 1 sleeps and a child of its own in the group, or below it, has
+// not called exec. Method: plain files in the place of groups and processes.
+func TestWaitingManagerIsSeen(t *testing.T) {
+	t.Parallel()
+	const (
+		asleep, awake = "1 (systemd) D 0 1 1 0 -1 4194560 9", "1 (systemd) S 0 1 1 0 -1 4194560 9"
+		unborn, born  = "7 (a) b ) c) S 1 1 1 0 -1 4194368 9", "7 (sd-executor) S 1 1 1 0 -1 4194560 9"
+		grandchild    = "7 (worker) S 5 1 1 0 -1 4194368 9"
+	)
+	for _, c := range []struct {
+		manager, child, group string
+		want                  bool
+	}{
+		{asleep, unborn, "/ip.service", true},
+		{asleep, unborn, "/ip.service/.control", true},
+		{awake, unborn, "/ip.service", false},
+		{asleep, born, "/ip.service", false},
+		{asleep, grandchild, "/ip.service", false},
+		{asleep, unborn, "/other.service", false},
+		{asleep, "", "/ip.service", false},
+		{"", unborn, "/ip.service", false},
+	} {
+		g := groups{t.TempDir(), t.TempDir()}
+		err := errors.Join(os.MkdirAll(g.root+"/ip.service/.control", 0o755), os.MkdirAll(g.root+c.group, 0o755),
+			os.WriteFile(g.root+c.group+"/cgroup.procs", []byte("7\n"), 0o600),
+			os.Mkdir(g.processes+"/1", 0o755), os.Mkdir(g.processes+"/7", 0o755),
+			os.WriteFile(g.processes+"/1/stat", []byte(c.manager), 0o600), os.WriteFile(g.processes+"/7/stat", []byte(c.child), 0o600))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.awaited("/ip.service"); got != c.want {
+			t.Errorf("%+v: awaited %v", c, got)
+		}
+	}
+}
+
 // TestNotifierNeverWaits: what systemd takes arrives; a socket that is full or gone costs
 // nothing.
 func TestNotifierNeverWaits(t *testing.T) {

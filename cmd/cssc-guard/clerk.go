@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,8 @@ type desk struct {
 
 	mu      sync.Mutex
 	pending orders
+	// failed is what was wrong with the last work; nil = nothing.
+	failed error
 }
 
 // orders are what waits to be done; the most urgent is done first.
@@ -150,6 +153,25 @@ func (c *clerk) work(ctx context.Context, d *desk, o orders) {
 	if err != nil {
 		d.direct.Close() // whatever is wrong with it, the next one is new
 	}
+	d.mu.Lock()
+	d.failed = err
+	d.mu.Unlock()
+}
+
+// trouble tells what was wrong with the last work at each desk, and what PID 1 refused.
+func (c *clerk) trouble() string {
+	var errs []error
+	for _, d := range []*desk{c.lists, c.orders} {
+		d.mu.Lock()
+		errs = append(errs, d.failed, d.direct.Refused())
+		d.mu.Unlock()
+	}
+	err := errors.Join(errs...)
+	if err == nil {
+		return ""
+	}
+
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
 // save writes the list for the next guard, when it has changed. Without it that guard asks.

@@ -37,6 +37,8 @@ type world interface {
 	// stop and kill ask PID 1; nobody waits for an answer.
 	stop(names []string)
 	kill(names []string)
+	// trouble is what went wrong with PID 1 last, or what it has refused; empty = nothing.
+	trouble() string
 	// killGroup kills every process of a control group, freeze keeps them from running,
 	// populated says whether there is any, awaited whether PID 1 stands still until one of
 	// them has become the command that PID 1 starts.

@@ -30,6 +30,8 @@ type fakeWorld struct {
 	// command that is not executed yet: as long as one of them is frozen it is as if mute.
 	mute   bool
 	unborn map[string]bool
+	// refusal is what PID 1 answers to a stop, "" = it stops.
+	refusal string
 	// log is what was done, "12ms kill /db".
 	log   []string
 	pings int
@@ -56,6 +58,7 @@ func (w *fakeWorld) roster() roster              { return w.list }
 func (w *fakeWorld) rest()                       {}
 func (w *fakeWorld) populated(group string) bool { return w.alive[group] > 0 }
 func (w *fakeWorld) awaited(group string) bool   { return w.unborn[group] }
+func (w *fakeWorld) trouble() string             { return w.refusal }
 func (w *fakeWorld) ping()                       { w.pings++ }
 
 // wait lets time pass, in which what is not frozen calls exec.
@@ -73,7 +76,7 @@ func (w *fakeWorld) refresh() {
 func (w *fakeWorld) stop(names []string) {
 	w.did("stop %s", strings.Join(names, " "))
 	for i, m := range w.members {
-		if !w.mute && len(w.unborn) == 0 && slices.Contains(names, m.Unit) {
+		if !w.mute && len(w.unborn) == 0 && w.refusal == "" && slices.Contains(names, m.Unit) {
 			w.members[i].Up = false
 		}
 	}
@@ -337,7 +340,7 @@ func TestSilentManagerIsNoExcuse(t *testing.T) {
 	g = newGuard(blind, 500*time.Millisecond)
 	blind.hold(7, true)
 	blind.play(g, 5*time.Second)
-	blind.wantLog(t, "3000ms "+failedText+`term=7 reason="PID 1 does not say what runs" fence=true`, "3000ms reboot within 250ms")
+	blind.wantLog(t, "3000ms "+failedText+`term=7 reason="PID 1 does not say what runs" fence=true listed=never`, "3000ms reboot within 250ms")
 }
 
 // TestLateGuardActsAtOnce: a guard that was started, or woke up, long after the end.

@@ -56,16 +56,18 @@ type strike struct {
 	killed   map[string]bool
 	// seen is when a group was found populated first, since it was empty. frozen are those in
 	// which something was started of which it is not known yet whether it serves or is a
-	// command for stopping: no list was made since.
-	seen   map[string]int64
-	frozen map[string]bool
+	// command for stopping: no list was made since. patience is how long that may take.
+	seen     map[string]int64
+	frozen   map[string]bool
+	patience int64
 	// comebacks counts the kills after all was gone.
 	comebacks int
 	// pressed: the second round was done. gone: nothing was left once. failed: that was told.
 	pressed, gone, failed bool
-	// pressAt, stopAt and complainAt are when those may be done again; askedAt is when a list
-	// was asked for.
-	pressAt, stopAt, complainAt, askedAt int64
+	// pressAt, orderAt, stopAt and complainAt are when those may be done again: kill what
+	// serves, ask PID 1 for its end, ask for the end of what only PID 1 can end, tell. askedAt
+	// is when a list was asked for.
+	pressAt, orderAt, stopAt, complainAt, askedAt int64
 }
 
 func newStrike(r lease.Record, now int64) *strike {
@@ -82,7 +84,8 @@ func (s *strike) bound(r lease.Record, now int64) {
 	s.deadline = min(max(r.Until, now+int64(span)), now+int64(longestSpan))
 	s.halfway = now + (s.deadline-now)/2
 	length := time.Duration(r.Until - r.From)
-	s.patienceAt = s.deadline + int64(min(max(length, shortestPatience), longestPatience))
+	s.patience = int64(min(max(length, shortestPatience), longestPatience))
+	s.patienceAt = s.deadline + s.patience
 	s.grace = min(max(length/4, shortestGrace), longestGrace)
 }
 
@@ -117,11 +120,13 @@ func (g *guard) act(now int64) int64 {
 			field{"after_us", number(uint64(g.world.now()-s.began) / 1000)},
 			field{"before_end_us", signed((g.known.Until - g.world.now()) / 1000)})
 	}
-	if len(ending) > 0 && fresh && s.gone && now >= s.stopAt {
+	// Without a fresh list too, and beside something that survives: a request that was lost
+	// or refused must not be the last one.
+	if again := s.gone && fresh || now >= s.struckAt+int64(stopEvery); len(ending) > 0 && again && now >= s.stopAt {
 		s.stopAt = now + int64(stopEvery)
 		g.world.stop(names(ending))
 	}
-	g.judge(serving, ending, now)
+	g.judge(serving, unknown, ending, now)
 	switch {
 	case s.gone && len(serving)+len(unknown) == 0 && now < s.patienceAt && !fresh:
 		return now + int64(askEvery) // a list may tell of members that the last one lacked
@@ -249,8 +254,8 @@ func (g *guard) press(serving []units.Doomed, now int64) {
 		_ = g.world.killGroup(member.Group) // told by the first, and PID 1 is asked as well
 		g.thaw(member.Group)
 	}
-	if now >= s.stopAt {
-		s.stopAt = now + int64(stopEvery)
+	if now >= s.orderAt {
+		s.orderAt = now + int64(stopEvery)
 		g.world.stop(names(serving))
 		g.world.kill(names(serving))
 	}
@@ -280,14 +285,26 @@ func (s *strike) stuck(g *guard, ending []units.Doomed) (unit string, found bool
 	return "", false
 }
 
+// hidden is the first of which PID 1 has not said for a long time what it is.
+func (s *strike) hidden(unknown []units.Doomed, now int64) (unit string, found bool) {
+	for _, member := range unknown {
+		if now >= s.seen[member.Group]+s.patience {
+			return member.Unit, true
+		}
+	}
+
+	return "", false
+}
+
 // judge tells, and ends the node where that is wanted, when time is up.
-func (g *guard) judge(serving, ending []units.Doomed, now int64) {
+func (g *guard) judge(serving, unknown, ending []units.Doomed, now int64) {
 	s := g.strike
 	if s.failed || now < s.deadline {
 		return
 	}
 	var unit, why string
 	stuck, isStuck := s.stuck(g, ending)
+	hidden, isHidden := s.hidden(unknown, now)
 	switch patience := now >= s.patienceAt; {
 	case len(serving) > 0 && !s.gone:
 		unit, why = serving[0].Unit, "it survives SIGKILL"
@@ -297,11 +314,18 @@ func (g *guard) judge(serving, ending []units.Doomed, now int64) {
 		unit, why = serving[0].Unit, "it comes back again and again"
 	case patience && isStuck:
 		unit, why = stuck, "PID 1 does not stop it"
+	case patience && isHidden:
+		unit, why = hidden, "PID 1 does not say whether it serves"
 	default:
 		return
 	}
 	s.failed = true
-	g.world.tell(msgFailed, field{"term", number(s.term)}, field{"unit", unit}, field{"reason", why}, field{"fence", boolean(g.known.SelfFence)})
+	listed := "never"
+	if since := g.world.roster().since; since > s.began {
+		listed = time.Duration(now - since).String()
+	}
+	g.world.tell(msgFailed, field{"term", number(s.term)}, field{"unit", unit}, field{"reason", why}, field{"fence", boolean(g.known.SelfFence)},
+		field{"listed", listed}, field{"pid1", g.world.trouble()})
 	if g.known.SelfFence {
 		g.world.reboot(s.grace)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cssc-ha/cssc/units"
 )
 
 // TestManagerIsNotStuckWithAFrozenCommand: PID 1 starts the command for stopping of a member, in
@@ -70,5 +72,49 @@ func TestWhatAGuardHasFrozenOutlivesNone(t *testing.T) {
 	g.run(ctx)
 	if w.frozen["/db"] || !slices.Contains(w.log, "1901ms freeze /db true") {
 		t.Errorf("frozen %v after the end: %q", w.frozen["/db"], w.log)
+	}
+}
+
+// TestManagerIsAskedAgainAndItsRefusalIsTold: also while no list comes, and beside a member
+// that survives SIGKILL.
+func TestManagerIsAskedAgainAndItsRefusalIsTold(t *testing.T) {
+	t.Parallel()
+	for _, lives := range []int{1, 1000} {
+		w := newWorld(service("db"), units.Doomed{Unit: "ip.service", Up: true})
+		w.alive["/db"], w.refusal = lives, "unit ip.service: no"
+		g := newGuard(w, 500*time.Millisecond)
+		w.hold(7, false)
+		w.play(g, 500*time.Millisecond)
+		w.mute = true
+		w.play(g, 4400*time.Millisecond)
+		asked := 0
+		for _, line := range w.log {
+			if strings.Contains(line, "ms stop ") && strings.HasSuffix(line, " ip.service") {
+				asked++
+			}
+		}
+		if asked != 4 {
+			t.Errorf("%d lives: asked %d times in 4 s, want 4: %q", lives, asked, w.log[:min(20, len(w.log))])
+		}
+		if !slices.ContainsFunc(w.log, func(line string) bool {
+			return strings.Contains(line, failedText) && strings.HasSuffix(line, `fence=false listed=never pid1="unit ip.service: no"`)
+		}) {
+			t.Errorf("%d lives: the refusal is not told: %q", lives, w.log[:min(20, len(w.log))])
+		}
+	}
+}
+
+// TestWhatPID1NeverNamesIsTold: something was started after the kill and PID 1 never says what
+// it is. It does not run, and the node ends after the time for that.
+func TestWhatPID1NeverNamesIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(service("db"))
+	g := newGuard(w, 500*time.Millisecond)
+	w.hold(7, true)
+	w.play(g, 950*time.Millisecond)
+	w.mute, w.alive["/db"], w.log = true, 1, nil
+	w.play(g, 3*time.Second)
+	if !slices.ContainsFunc(w.log, func(line string) bool { return strings.Contains(line, "PID 1 does not say whether it serves") }) || !w.frozen["/db"] {
+		t.Errorf("done: %q", w.log)
 	}
 }

@@ -152,6 +152,7 @@ func (w *kernel) killGroup(group string) error { return w.groups.kill(group) }
 func (w *kernel) freeze(group string, on bool) { w.groups.freeze(group, on) }
 func (w *kernel) populated(group string) bool  { return w.groups.populated(group) }
 func (w *kernel) awaited(group string) bool    { return w.groups.awaited(group) }
+func (w *kernel) trouble() string              { return w.clerk.trouble() }
 func (w *kernel) ping()                        { w.notify.send("WATCHDOG=1") }
 
 func (w *kernel) tell(kind messageKind, fields ...field) { w.log.put(kind, fields) }

@@ -85,6 +85,19 @@ func TestWaitingManagerIsSeen(t *testing.T) {
 	}
 }
 
+// TestTroubleOfBothDesksIsOneLine, because a field of a message is one.
+func TestTroubleOfBothDesksIsOneLine(t *testing.T) {
+	t.Parallel()
+	c := newClerk(filepath.Join(t.TempDir(), "members"), func() int64 { return 5 })
+	if got := c.trouble(); got != "" {
+		t.Errorf("without trouble: %q", got)
+	}
+	c.lists.failed, c.orders.failed = errors.New("no list"), errors.Join(errors.New("no stop"), errors.New("no kill"))
+	if got := c.trouble(); got != "no list; no stop; no kill" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestNotifierNeverWaits: what systemd takes arrives; a socket that is full or gone costs
 // nothing.
 func TestNotifierNeverWaits(t *testing.T) {

@@ -89,7 +89,7 @@ func (g guarded) life() int64 {
 	return at
 }
 
-// lease writes one lease.
+// lease writes one lease, or shows the one in force.
 func (g guarded) lease(what, length string) (r trial) {
 	g.t.Helper()
 	output := g.Run(g.t, "/usr/bin/probe", "lease", leaseFile, what, length)
@@ -207,9 +207,7 @@ func (g guarded) bothStopped() {
 		g.t.Errorf("%s: the member died while its lease was renewed", g.Suite)
 	}
 	g.Run(g.t, "kill", "-STOP", g.pid("renewer.service"), g.pid("cssc-guard.service"))
-	lines := strings.Split(strings.TrimSpace(g.ReadFile(g.t, "/run/renewals")), "\n")
-	var r trial
-	_, _ = fmt.Sscan(lines[len(lines)-1], &r.killAt, &r.until)
+	r := g.lease("show", "-") // the last that was written, which need not be the last in the file
 	lab.Eventually(g.t, guardLimit, "the member is gone", func() error {
 		if g.active("stubborn.service") {
 			return errors.New("it is active")

@@ -31,9 +31,12 @@ func bootTime() (int64, error) {
 }
 
 // playAgent writes the lease record as the agent would: "once" holds a lease of the length
-// and prints "KILLAT UNTIL", "renew" goes on renewing it, "clear" ends it. With fence the
-// node is to be rebooted when its members survive.
+// and prints "KILLAT UNTIL", "renew" goes on renewing it, "clear" ends it; "show" only prints
+// the one in force. With fence the node is to be rebooted when its members survive.
 func playAgent(ctx context.Context, file, what, length string) error {
+	if what == "show" {
+		return showLease(file)
+	}
 	record, err := lease.Open(file)
 	if err != nil {
 		return err
@@ -65,8 +68,24 @@ func playAgent(ctx context.Context, file, what, length string) error {
 			}
 		}
 	default:
-		return fmt.Errorf("lease %q: want once, fence, renew or clear", what)
+		return fmt.Errorf("lease %q: want once, fence, renew, clear or show", what)
 	}
+}
+
+// showLease prints the lease in force.
+func showLease(file string) error {
+	reader, err := lease.OpenReader(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }()
+	r, err := reader.Inspect()
+	if err != nil {
+		return err
+	}
+	fmt.Println(r.KillAt, r.Until)
+
+	return nil
 }
 
 // holdLease writes one lease that begins now.

@@ -8,7 +8,7 @@
 //	probe hold FOLDER DUTY                     record a life for package history until told to
 //	                                           stop; notifies systemd when ready
 //	probe lease FILE once|fence|renew LENGTH   play the agent: write the lease record
-//	probe lease FILE clear -
+//	probe lease FILE clear|show -
 //	probe stubborn FILE                        show in FILE.beat that this process lives
 //	probe spin                                 use a processor up
 //	probe attack KIND ARGUMENT                 try something forbidden; see attack.go

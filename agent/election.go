@@ -264,11 +264,7 @@ func (l *loop) tellElection(ctx context.Context) {
 		_ = l.elect(ctx, election.StandingChanged{Standing: standing, Yielding: yields})
 	}
 	view := l.view
-	progress := election.Progress{
-		Reached: int16(view.Reached), Started: view.ReachedAny,
-		Complete: view.State == levels.StateUp, Ready: view.MasterReady && view.Role == levels.RoleMaster,
-	}
-	if progress != l.progress {
+	if progress := progressOf(view); progress != l.progress {
 		l.progress = progress
 		_ = l.elect(ctx, election.ProgressChanged{Progress: progress})
 	}
@@ -279,6 +275,22 @@ func (l *loop) tellElection(ctx context.Context) {
 	}
 	l.tellLeaders()
 	l.advertise(view)
+}
+
+// progressOf is how far init is, as the others would have to know it of a master. A node that
+// is elected while it initializes begins again at 0: what it has reached in its old role is
+// no level of the master's, and already its first renewal must not say so.
+func progressOf(view *levels.View) election.Progress {
+	switch {
+	case view.Role == levels.RoleMaster:
+		return election.Progress{
+			Reached: int16(view.Reached), Started: view.ReachedAny, Complete: view.State == levels.StateUp, Ready: view.MasterReady,
+		}
+	case view.State == levels.StateUp:
+		return election.Progress{Reached: int16(view.Reached), Started: view.ReachedAny, Complete: true}
+	default:
+		return election.Progress{}
+	}
 }
 
 func (l *loop) tellServing(ctx context.Context, serving bool) {

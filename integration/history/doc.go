@@ -14,11 +14,18 @@
 // whole and went on. [Read] gives the records, [Lives] joins them, [Check] finds what must
 // never be, [Changes] measures what each fault has cost.
 //
+// The second story is of levels: participants of init that write down when they begin and
+// end ([ReadSteps]); [CheckGates] judges their order, on each node and between a node and the
+// master.
+//
 // # Guarantees
 //
 // Check finds every two lives of one duty that were both there between their first and their
 // last record, every start that found the kernel's lock of its duty taken, and every
 // mastership whose term is not above the one before.
+//
+// CheckGates finds every participant that began before all those of the level below had
+// ended, on its own node, and on the master where there is a gate.
 //
 // # What is not guaranteed
 //
@@ -37,5 +44,5 @@
 //
 // # Testing
 //
-// check_test.go plants each violation once.
+// check_test.go and gate_test.go plant each violation once.
 package history

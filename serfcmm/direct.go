@@ -37,21 +37,25 @@ type gate struct {
 	stop    chan struct{} // closed by Shutdown
 	once    sync.Once
 	sorter  sync.WaitGroup
+	usher   *usher
 	// wrap puts our delegate before Serf's.
 	wrap    func()
 	wrapped sync.Once
 }
 
 func newGate(transport Transport, ours func([]byte, net.Addr), lost *atomic.Uint64) *gate {
+	stop := make(chan struct{})
+
 	return &gate{
 		Transport: transport, ours: ours, lost: lost, wrap: func() {},
-		packets: make(chan *memberlist.Packet, gossipBacklog), stop: make(chan struct{}),
+		packets: make(chan *memberlist.Packet, gossipBacklog), stop: stop, usher: newUsher(stop),
 	}
 }
 
 // Start lets packets and streams in.
 func (g *gate) Start() {
 	g.sorter.Go(g.sort)
+	g.sorter.Go(func() { g.usher.run(g.Transport.StreamCh()) })
 	g.Transport.Start()
 }
 
@@ -77,6 +81,9 @@ func (g *gate) sort() {
 
 // PacketCh yields what is memberlist's.
 func (g *gate) PacketCh() <-chan *memberlist.Packet { return g.packets }
+
+// StreamCh yields the streams whose turn it is.
+func (g *gate) StreamCh() <-chan net.Conn { return g.usher.streams }
 
 // Shutdown ends the transport and the sorting.
 func (g *gate) Shutdown() error {

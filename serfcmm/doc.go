@@ -31,6 +31,8 @@
 //     table has precedence, then the first; another one is heard when it has been silent for
 //     half a minute.
 //   - A message is decoded only within its limit, and is in range when it is handed on.
+//   - However many nodes come at a time, a few streams with the state of all nodes are read
+//     at once: the owner's goroutine gets its turn among them.
 //   - Everything that others can send is bounded. When the owner does not look, the oldest
 //     goes first and is counted; of questions the newest is refused, and its asker told.
 //   - A question is handed on once, and no recorded one is: it carries a number that its

@@ -2,13 +2,8 @@ package serfcmm
 
 import (
 	"bytes"
-	"net"
 	"slices"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
-
-	"github.com/hashicorp/memberlist"
 
 	"github.com/cssc-ha/cssc/serfcmm/election"
 	"github.com/cssc-ha/cssc/serfcmm/keyring"
@@ -66,45 +61,6 @@ func TestOnlyAKeyOfTheRingOpens(t *testing.T) {
 	if got, ok := (*sealer)(nil).open((*sealer)(nil).seal(nil, datagram)); !ok || !bytes.Equal(got, datagram) {
 		t.Errorf("without encryption: %x, %v, want %x", got, ok, datagram)
 	}
-}
-
-// mute is a network of which only the packets that come in count.
-type mute struct {
-	Transport
-
-	packets chan *memberlist.Packet
-}
-
-func (m *mute) Start()                              {}
-func (m *mute) PacketCh() <-chan *memberlist.Packet { return m.packets }
-func (m *mute) Shutdown() error                     { return nil }
-
-// Goal: a memberlist that does not come to its packets delays no message of the election and
-// holds a bounded number of packets. Method: nobody takes gossip; packets beyond the bound,
-// and one of ours behind each.
-func TestStuckGossipDelaysNoMessage(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		network := &mute{packets: make(chan *memberlist.Packet)}
-		var heard, lost atomic.Uint64
-		g := newGate(network, func([]byte, net.Addr) { heard.Add(1) }, &lost)
-		g.Start()
-		const many = 3 * gossipBacklog
-		for i := range many {
-			network.packets <- &memberlist.Packet{Buf: []byte{1, 2, 3}}
-			network.packets <- &memberlist.Packet{Buf: []byte{[]byte{sealedMark, wire.Mark}[i%2]}}
-			synctest.Wait()
-			if got := heard.Load(); got != uint64(i)+1 {
-				t.Fatalf("heard %d messages, want %d", got, i+1)
-			}
-		}
-		if got := lost.Load(); got != many-gossipBacklog || len(g.PacketCh()) != gossipBacklog {
-			t.Errorf("%d packets lost, %d wait, want %d and %d", got, len(g.PacketCh()), many-gossipBacklog, gossipBacklog)
-		}
-		if err := g.Shutdown(); err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // FuzzOpen: no packet makes open fall over, and what it takes was sealed by a holder of the key.

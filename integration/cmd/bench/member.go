@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,8 +18,11 @@ import (
 )
 
 // runMembers is "bench members FOLDER COUNT": as many members of the cluster whose
-// configuration is in the folder, each with gossip and an election of its own. Whenever all
-// of them have come to name one master it prints a line: all, the monotonic clock, the name.
+// configuration is in the folder, each with gossip and an election of its own, and all that a
+// member has beside: sockets, keys, a node table. It prints lines, each with the monotonic
+// clock: "all" and a name whenever all of them have come to name one master; "gossip" when
+// each of them has come to see all nodes of the table; and "count" with the messages of the
+// election that they sent and received, every second.
 func runMembers(ctx context.Context, args []string) error {
 	count, err := strconv.Atoi(args[1])
 	if err != nil {
@@ -33,6 +37,7 @@ func runMembers(ctx context.Context, args []string) error {
 		peers = append(peers, serfcmm.Peer{Name: node.Name, Address: node.Address})
 	}
 	opinions := make(chan memberOpinion, count)
+	var nodes []*serfcmm.Node
 	var all sync.WaitGroup
 	for i := range count {
 		name := memberName(i)
@@ -49,13 +54,48 @@ func runMembers(ctx context.Context, args []string) error {
 			Config: rules, State: &election.State{}, Standing: election.Standing{Up: true}, Now: instant(), FirstRound: election.Round(now()), FirstSerial: uint64(time.Now().UnixNano()),
 		})
 		node.Advertise(levels.Card{State: levels.StateUp, Hash: loaded.Hash})
+		nodes = append(nodes, node)
 		all.Go(func() { _ = node.Run(ctx) })
 		all.Go(func() { follow(ctx, i, node, machine, opinions) })
 	}
+	all.Go(func() { countMembers(ctx, nodes) })
 	tally(ctx, count, opinions)
 	all.Wait()
 
 	return nil
+}
+
+// countMembers prints what all members have sent and received, and when gossip is complete.
+func countMembers(ctx context.Context, nodes []*serfcmm.Node) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	complete := 0 // so many of them, from the first, see everybody
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		var total serfcmm.Stats
+		for _, node := range nodes {
+			one := node.Stats()
+			total.Sent, total.Received = total.Sent+one.Sent, total.Received+one.Received
+			total.Dropped, total.Unsent = total.Dropped+one.Dropped, total.Unsent+one.Unsent
+			total.GossipLost += one.GossipLost
+		}
+		fmt.Println("count", now().Nanoseconds(), total.Sent, total.Received, total.Dropped+total.Unsent, total.GossipLost)
+		before := complete
+		for complete < len(nodes) && seesAll(nodes[complete]) {
+			complete++
+		}
+		if complete == len(nodes) && before < complete {
+			fmt.Println("gossip", now().Nanoseconds())
+		}
+	}
+}
+
+func seesAll(node *serfcmm.Node) bool {
+	return !slices.ContainsFunc(node.Seen(), func(card levels.Card) bool { return !card.Alive })
 }
 
 func instant() election.Instant { return election.Instant(now()) }
@@ -83,16 +123,18 @@ func follow(ctx context.Context, number int, node *serfcmm.Node, machine *electi
 		}
 		result := machine.Step(instant(), event)
 		for _, action := range result.Actions {
-			if send, ok := action.(election.Send); ok {
-				node.Send(send.Message)
+			switch action := action.(type) {
+			case election.Send:
+				node.Send(action.Message)
+			case election.RoleDecided:
+				if action.Master != master {
+					master = action.Master
+					opinions <- memberOpinion{number, master}
+				}
 			}
 		}
 		if result.Wake != 0 {
 			timer.Reset(max(0, result.Wake.Sub(instant())))
-		}
-		if view := machine.View(); view.Master != master {
-			master = view.Master
-			opinions <- memberOpinion{number, master}
 		}
 	}
 }

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -23,12 +20,15 @@ const (
 	agents = 5
 	// The port of the first of them; they share one address.
 	memberPort = 20000
+	// The members' process gives way by so much.
+	crowdNice = 15
 	// Bound of the time until all have seen the master.
 	gatherLimit = 3 * time.Minute
 )
 
 // benchMembers measures what the number of members costs: five agents, and all others
-// simulated, with the real gossip and the real election, in one process beside them.
+// simulated, with the real gossip and the real election, in one process beside them. That
+// process gives way to the agents: in truth each member has a machine of its own.
 func benchMembers(ctx context.Context, choice options) error {
 	sizes := []int{100, 300}
 	if choice.nodes > agents {
@@ -36,57 +36,94 @@ func benchMembers(ctx context.Context, choice options) error {
 	}
 	writer := table.NewWriter()
 	writer.SetTitle(fmt.Sprintf("%d agents and simulated members in one process, profile default", agents))
-	writer.AppendHeader(table.Row{
-		"nodes", "all see the master after, s", "all see the next one after, s", "busiest agent, % of a core", "its memory, MB",
-		"the members' process, % of a core", "its memory, MB",
-	})
+	var columns [][]string
 	var failed error
 	for _, size := range sizes {
-		row, err := measureMembers(ctx, size, choice)
+		column, err := measureMembers(ctx, size, choice)
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%d nodes: %w", size, err))
 
 			continue
 		}
+		columns = append(columns, append([]string{strconv.Itoa(size)}, column...))
+	}
+	for i, name := range memberFigures() {
+		row := table.Row{name}
+		for _, column := range columns {
+			row = append(row, column[i])
+		}
 		writer.AppendRow(row)
 	}
 	_, _ = fmt.Fprintln(os.Stdout, writer.Render())
-	_, _ = fmt.Fprintf(os.Stdout, "To repeat a line:\n  %s--only members --nodes %d --idle %v\n", repeat, sizes[0], choice.idleWindow)
+	_, _ = fmt.Fprintf(os.Stdout, "The members' process has a nice value of %d. To repeat a column:\n  %s--only members --nodes %d --idle %v\n",
+		crowdNice, repeat, sizes[0], choice.idleWindow)
 
 	return failed
 }
 
-func measureMembers(ctx context.Context, size int, choice options) (row table.Row, err error) {
+func memberFigures() []string {
+	return []string{
+		"nodes",
+		"all start: all see the master after, s",
+		"all see all by gossip after, s",
+		"processor until then, ms a member",
+		"idle: the master's agent, % of a core", "the busiest other agent, % of a core", "largest agent, MB",
+		"a member, % of a core", "a member, MB",
+		"messages of the election, to and from members, a second", "UDP packets of a member, a second",
+		"power cut: all see the next master after, s",
+		"messages that had no room, packets of gossip that had none",
+	}
+}
+
+func measureMembers(ctx context.Context, size int, choice options) (column []string, err error) {
 	host := &hostTB{name: "bench"}
 	defer host.finish(&err)
-	large := largeCluster{coordinator{profile: "default"}, size - agents}
-	f := newFleet(ctx, host, large, agents)
-	crowd, err := f.startMembers(ctx, size-agents)
+	members := size - agents
+	f := newFleet(ctx, host, largeCluster{coordinator{profile: "default"}, members}, agents)
+	crowd, err := f.startMembers(ctx, members)
 	if err != nil {
 		return nil, err
 	}
 	defer crowd.stop()
-	first, err := crowd.agreed(ctx, "")
+	first, err := crowd.agreed(ctx, crowd.began)
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(os.Stderr, "%d nodes: all see master %s after %v\n", size, first.master, first.at-crowd.began)
-	pause(ctx, 20*time.Second)
-	all, err := f.idleUse(ctx, choice, crowd.pid)
+	gossip, err := crowd.gathered(ctx)
 	if err != nil {
 		return nil, err
 	}
+	storm, err := processorOf(crowd.pid)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(os.Stderr, "%d nodes: all see all after %v\n", size, gossip-crowd.began)
+	pause(ctx, 20*time.Second)
 	master := f.settle(ctx)
+	idle, err := f.idleUse(ctx, choice, crowd, master)
+	if err != nil {
+		return nil, err
+	}
+	if after := f.settle(ctx); master.Name != first.master || after != master {
+		return nil, fmt.Errorf("nothing was wrong, and the master was %s, then %s, then %s", first.master, master.Name, after.Name)
+	}
 	cut := now()
 	master.PowerCut(host)
-	next, err := crowd.agreed(ctx, master.Name)
+	next, err := crowd.agreed(ctx, cut)
 	if err != nil {
 		return nil, err
 	}
+	each := func(all float64) string { return fmt.Sprintf("%.3g", all/float64(members)) }
+	counted := crowd.counted()
 
-	return table.Row{
-		size, seconds(first.at - crowd.began), seconds(next.at - cut),
-		fmt.Sprintf("%.2f", all.agent), fmt.Sprintf("%.1f", all.agentMemory), fmt.Sprintf("%.1f", all.crowd), fmt.Sprintf("%.1f", all.crowdMemory),
+	return []string{
+		seconds(first.at - crowd.began), seconds(gossip - crowd.began), each(storm.Seconds() * 1000),
+		fmt.Sprintf("%.2f", idle.master), fmt.Sprintf("%.2f", idle.others), fmt.Sprintf("%.1f", idle.memory),
+		each(idle.crowd), each(idle.crowdMemory),
+		fmt.Sprintf("%.0f", idle.messages), each(idle.packets),
+		seconds(next.at - cut),
+		fmt.Sprintf("%d, %d", counted.lost, counted.gossipLost),
 	}, nil
 }
 
@@ -116,105 +153,30 @@ func (c largeCluster) build(t lab.TB, size int) *lab.Lab {
 
 func memberName(i int) string { return fmt.Sprintf("m%d", i+1) }
 
-// crowd is the process of the simulated members.
-type crowd struct {
-	began time.Duration
-	pid   int
-	lines chan string // closed at the end of the process's output
-	stop  func()
+// use is what agents and members took at idle: shares of a core in per cent, memory in MB.
+type use struct {
+	master, others, memory float64
+	// Of all members together: with messages of the election, both ways, and UDP packets of
+	// theirs, a second.
+	crowd, crowdMemory, messages, packets float64
 }
 
-// opinion is a moment at which all members named the same master.
-type opinion struct {
-	at     time.Duration
-	master string
-}
-
-func (f *fleet) startMembers(ctx context.Context, count int) (*crowd, error) {
-	f.HostAddress(f.t)
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	folder, err := os.MkdirTemp("", "members")
-	if err != nil {
-		return nil, err
-	}
-	node, local := f.Nodes()[0], "[local]\nnode = \""+memberName(0)+"\"\n"
-	err = errors.Join(os.Mkdir(filepath.Join(folder, "conf.d"), 0o700),
-		os.WriteFile(filepath.Join(folder, "conf.d", "local.toml"), []byte(local), 0o600))
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range []string{"cssc.toml", "keyring"} {
-		if err = os.WriteFile(filepath.Join(folder, file), []byte(node.ReadFile(f.t, "/etc/cssc/"+file)), 0o600); err != nil {
-			return nil, err
+func (f *fleet) idleUse(ctx context.Context, choice options, crowd *crowd, master *lab.Node) (use, error) {
+	read := func() (processor time.Duration, packets uint64, err error) {
+		processor, err = processorOf(crowd.pid)
+		if err == nil {
+			packets, err = packetsOf(crowd.pid)
 		}
-	}
-	process := f.Command(ctx, program, "members", folder, strconv.Itoa(count))
-	process.Stderr = os.Stderr
-	output, err := process.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	c := &crowd{began: now(), lines: make(chan string, 64)}
-	if err = process.Start(); err != nil {
-		return nil, err
-	}
-	c.pid = process.Process.Pid // nsenter becomes the program
-	go scanLines(output, c.lines)
-	c.stop = func() {
-		_ = process.Process.Kill()
-		_ = process.Wait()
-		_ = os.RemoveAll(folder)
-	}
 
-	return c, nil
-}
-
-func scanLines(from io.Reader, into chan<- string) {
-	defer close(into)
-	for lines := bufio.NewScanner(from); lines.Scan(); {
-		into <- lines.Text()
+		return processor, packets, err
 	}
-}
-
-// agreed waits until all members name one master, another one than the excluded.
-func (c *crowd) agreed(ctx context.Context, except string) (opinion, error) {
-	limit := time.NewTimer(gatherLimit)
-	defer limit.Stop()
-	last := "nothing"
-	for {
-		select {
-		case <-ctx.Done():
-			return opinion{}, ctx.Err()
-		case <-limit.C:
-			return opinion{}, fmt.Errorf("the members did not agree within %v; they said last: %s", gatherLimit, last)
-		case line, more := <-c.lines:
-			if !more {
-				return opinion{}, errors.New("the members' process has ended")
-			}
-			last = line
-			var at int64
-			var master string
-			if _, err := fmt.Sscanf(line, "all %d %s", &at, &master); err == nil && master != except {
-				return opinion{time.Duration(at), master}, nil
-			}
-		}
-	}
-}
-
-// use is what agents and members took at idle.
-type use struct{ agent, agentMemory, crowd, crowdMemory float64 }
-
-func (f *fleet) idleUse(ctx context.Context, choice options, crowd int) (use, error) {
-	before, err := processorOf(crowd)
+	before, packetsBefore, err := read()
 	if err != nil {
 		return use{}, err
 	}
-	agentsBefore := f.processors([]string{agentUnit})
+	counted, agentsBefore := crowd.counted(), f.processors([]string{agentUnit})
 	pause(ctx, choice.idleWindow)
-	after, err := processorOf(crowd)
+	after, packets, err := read()
 	if err != nil {
 		return use{}, err
 	}
@@ -224,34 +186,20 @@ func (f *fleet) idleUse(ctx context.Context, choice options, crowd int) (use, er
 		if err != nil {
 			return use{}, err
 		}
-		all.agent = max(all.agent, 100*float64(used-agentsBefore[at])/float64(choice.idleWindow))
-		all.agentMemory = max(all.agentMemory, memory)
+		share := 100 * float64(used-agentsBefore[at]) / float64(choice.idleWindow)
+		if at.node == master {
+			all.master = share
+		} else {
+			all.others = max(all.others, share)
+		}
+		all.memory = max(all.memory, memory)
 	}
 	all.crowd = 100 * float64(after-before) / float64(choice.idleWindow)
-	all.crowdMemory, err = residentMB(uint32(crowd))
+	all.packets = float64(packets-packetsBefore) / choice.idleWindow.Seconds()
+	if last := crowd.counted(); last.at > counted.at {
+		all.messages = float64(last.sent+last.received-counted.sent-counted.received) / (last.at - counted.at).Seconds()
+	}
+	all.crowdMemory, err = residentMB(uint32(crowd.pid))
 
 	return all, err
-}
-
-// processorOf is the processor time of one process of the host.
-func processorOf(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
-	}
-	var ticks int64
-	for _, field := range fields[11:13] {
-		number, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += number
-	}
-
-	return time.Duration(ticks) * (time.Second / 100), nil // the kernel's unit for programs is fixed
 }

@@ -54,6 +54,8 @@ type Options struct {
 	Digest func() string
 	// FirstTag is where tags begin in a new boot; random, so that nobody guesses one.
 	FirstTag levels.Tag
+	// Document writes a status as GetStatus does, for other nodes.
+	Document func(status *Status) ([]byte, error)
 	// BusReady is closed once the bus interface can be reached under its name.
 	BusReady <-chan struct{}
 	// WatchdogInterval is WatchdogSec= of the unit; 0 = no watchdog.
@@ -76,6 +78,10 @@ type Agent struct {
 
 	// words are those of persons to the election; unbuffered: heard or given up.
 	words chan personsWord
+	// begun are operations on other nodes that are to be followed; unbuffered.
+	begun chan remoteBegun
+	// curious has an entry for each question that wonder has open.
+	curious chan struct{}
 
 	// refresh asks for a publication now; each channel is closed when it is done.
 	refresh chan chan struct{}
@@ -94,6 +100,8 @@ type request struct {
 	answer chan answer
 	// config goes with a Configured.
 	config *config.Config
+	// key names the request of another node, which may ask again; empty = asked once.
+	key string
 	// bypass goes with a shutdown that leaves all units to systemd.
 	bypass bool
 }
@@ -122,6 +130,8 @@ func New(options Options) *Agent {
 		done:    make(chan struct{}),
 		refresh: make(chan chan struct{}),
 		words:   make(chan personsWord),
+		begun:   make(chan remoteBegun),
+		curious: make(chan struct{}, curious),
 	}
 }
 

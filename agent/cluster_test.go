@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,121 +15,6 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/serfcmm/election"
 )
-
-// network carries the messages of the nodes of one test.
-type network struct {
-	mu    sync.Mutex
-	boxes map[election.NodeID]chan election.Message
-	cut   map[[2]election.NodeID]bool
-	// cards are what the nodes tell by gossip; news tells each that one has changed.
-	cards map[levels.NodeID]levels.Card
-	news  map[election.NodeID]chan struct{} // of capacity 1, never closed
-}
-
-func newNetwork() *network {
-	return &network{
-		boxes: map[election.NodeID]chan election.Message{}, cut: map[[2]election.NodeID]bool{},
-		cards: map[levels.NodeID]levels.Card{}, news: map[election.NodeID]chan struct{}{},
-	}
-}
-
-// fakePeers is one node's way into the network.
-type fakePeers struct {
-	*network
-
-	self election.NodeID
-	box  chan election.Message
-}
-
-func (w *world) newPeers(c config.Config) (Peers, error) {
-	self := election.NodeID(c.Levels.Node)
-	w.network.mu.Lock()
-	defer w.network.mu.Unlock()
-	if w.network.boxes[self] == nil {
-		w.network.boxes[self] = make(chan election.Message, 1024)
-	}
-	if w.network.news[self] == nil {
-		w.network.news[self] = make(chan struct{}, 1)
-	}
-
-	return &fakePeers{network: w.network, self: self, box: w.network.boxes[self]}, nil
-}
-
-func (p *fakePeers) Run(ctx context.Context) error {
-	<-ctx.Done()
-
-	return nil
-}
-
-func (p *fakePeers) Send(message election.Message) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cut[[2]election.NodeID{p.self, message.To}] || p.boxes[message.To] == nil {
-		return
-	}
-	select {
-	case p.boxes[message.To] <- message:
-	default:
-	}
-}
-
-func (p *fakePeers) Received() <-chan election.Message { return p.box }
-
-func (p *fakePeers) Advertise(card levels.Card) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.cards[card.Node] = card
-	for _, news := range p.news {
-		select {
-		case news <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (p *fakePeers) Seen() []levels.Card {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var seen []levels.Card
-	for _, id := range []levels.NodeID{"n1", "n2", "n3"} {
-		card, known := p.cards[id]
-		card.Node, card.Alive = id, known && !p.cut[[2]election.NodeID{election.NodeID(id), p.self}]
-		seen = append(seen, card)
-	}
-
-	return seen
-}
-
-func (p *fakePeers) Changed() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-
-	return p.news[p.self]
-}
-
-func (p *fakePeers) Problems() []string              { return nil }
-func (p *fakePeers) Reconfigure(config.Config) error { return nil }
-func (p *fakePeers) Leave(context.Context) error     { return nil }
-func (p *fakePeers) Join(context.Context) error      { return nil }
-func (p *fakePeers) Keys(context.Context, levels.KeyRequest) ([]levels.KeyView, error) {
-	return nil, nil
-}
-
-// isolate cuts every way of the node, heal opens all ways again.
-func (n *network) isolate(id levels.NodeID) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for other := range n.boxes {
-		n.cut[[2]election.NodeID{election.NodeID(id), other}] = true
-		n.cut[[2]election.NodeID{other, election.NodeID(id)}] = true
-	}
-}
-
-func (n *network) heal() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	clear(n.cut)
-}
 
 // fakeLease is the page of memory that outlives the agent.
 type fakeLease struct {
@@ -202,6 +86,9 @@ func (c *cluster) newNode(id levels.NodeID) *world {
 		Lease: testLease, ClockErrorPermille: 10, RenewEvery: derived.RenewEvery, CeaseAfter: derived.CeaseAfter,
 		KillMargin: derived.KillMargin, Stagger: derived.Stagger, RestartGrace: 10 * time.Second,
 		FormationTimeout: time.Minute, TwoNode: "hold", FlapWindow: time.Minute, SelfFence: "off",
+	}
+	w.config.Security.RemoteOperations = []levels.OperationKind{
+		levels.OperationDisqualify, levels.OperationQualify, levels.OperationShutdown, levels.OperationSwitchover, levels.OperationStart,
 	}
 	for _, name := range []levels.NodeID{"n1", "n2", "n3"} {
 		w.config.Nodes = append(w.config.Nodes, config.Node{Name: name, Address: string(name) + ":7946", Eligible: true, Vote: true})

@@ -22,6 +22,10 @@
 // their actions discarded, and then told Resumed, on which the machine issues
 // again what was outstanding.
 //
+// Agents ask each other, one JSON document each way (protocol.go, answer.go): for operations,
+// what became of them, status and history. An operation on another node is that node's; here it
+// is followed, has a number of its own, and is in no log (remote.go, remotefollow.go).
+//
 // # Guarantees
 //
 // What was acknowledged survives kill -9 at any instruction. An event is in the

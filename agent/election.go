@@ -86,6 +86,7 @@ func (l *loop) beginElection(ctx context.Context, c config.Config) error {
 		case <-l.works.Done(): // nobody reads any more
 		}
 	})
+	l.running.Go(func() { l.answerAll(l.works, l.way) })
 	_ = l.elect(ctx, election.Ticked{})
 
 	return nil
@@ -396,6 +397,16 @@ func (nobody) Advertise(levels.Card)             {}
 func (nobody) Seen() []levels.Card               { return nil }
 func (nobody) Changed() <-chan struct{}          { return nil }
 func (nobody) Problems() []string                { return nil }
+func (nobody) Ask(context.Context, levels.NodeID, []byte) ([]byte, error) {
+	return nil, levels.ErrNoSuchNode
+}
+
+func (nobody) Asked(ctx context.Context) (Question, error) {
+	<-ctx.Done()
+
+	return Question{}, context.Cause(ctx)
+}
+
 func (nobody) Keys(context.Context, levels.KeyRequest) ([]levels.KeyView, error) {
 	return nil, errNoCluster()
 }

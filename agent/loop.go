@@ -137,6 +137,8 @@ type loop struct {
 
 	mastership
 	leaving
+	elsewhere
+	memory
 }
 
 // Run is the agent's life. It returns nil after a planned stop, when ctx ends:
@@ -228,13 +230,15 @@ func (l *loop) wait(ctx context.Context) bool {
 	case <-ready:
 		l.connected = true
 	case r := <-inbox:
-		l.queue = append(l.queue, pending{request: r})
+		l.admit(r)
 	case shown := <-l.refresh:
 		l.askers = append(l.askers, shown)
 	case result := <-l.results:
 		l.receive(ctx, result)
 	case said := <-l.words:
 		l.heed(ctx, said)
+	case begun := <-l.Agent.begun:
+		l.beginRemote(ctx, begun)
 	case <-l.way.Changed():
 		l.cardsNew = true
 	case <-l.ports.Units.Changed():
@@ -246,7 +250,7 @@ func (l *loop) wait(ctx context.Context) bool {
 	for len(l.queue) < maxBatch {
 		select {
 		case r := <-inbox:
-			l.queue = append(l.queue, pending{request: r})
+			l.admit(r)
 		case result := <-l.results:
 			l.receive(ctx, result)
 		case message := <-l.way.Received():
@@ -267,6 +271,8 @@ func (l *loop) receive(ctx context.Context, result message) {
 		l.take(ctx, result.sight)
 	case told:
 		l.wasTold(ctx, result)
+	case remoteNews:
+		l.hearRemote(ctx, result)
 	}
 }
 
@@ -319,6 +325,7 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 		l.wake = result.Wake
 		actions = append(actions, result.Actions...)
 		answers[i] = answer{result: result, err: result.Err}
+		l.keep(next.key, answers[i])
 		l.stepped(ctx, next, result)
 	}
 	for _, action := range actions {

@@ -105,7 +105,7 @@ func (l *loop) tellNotice(ctx context.Context, action levels.Action) {
 
 func operationFields(operation levels.OperationView) []any {
 	fields := []any{
-		"operation", operation.ID, "kind", operation.Kind, "by", operation.By,
+		"operation", operation.ID, "kind", operation.Kind, "node", operation.Node, "by", operation.By,
 		"reason", operation.Reason, "result", operation.Result, "error", operation.Error,
 	}
 	if operation.Mode != levels.ModeNone {

@@ -52,7 +52,8 @@ type System interface {
 }
 
 // Peers is the way to the other nodes of a cluster. It carries messages and says who is
-// there; it decides nothing. Every method but Run, Join, Leave and Keys returns at once.
+// there; it decides nothing. Every method but Run, Ask, Asked, Join, Leave and Keys returns
+// at once.
 type Peers interface {
 	// Run keeps the way open until ctx ends.
 	Run(ctx context.Context) error
@@ -68,6 +69,12 @@ type Peers interface {
 	Changed() <-chan struct{}
 	// Problems are standing ones, for people.
 	Problems() []string
+	// Ask asks one node and waits for its answer until ctx ends. It returns levels.ErrNoSuchNode;
+	// levels.ErrUnreachable when the node has certainly not got the question; levels.ErrBusy
+	// when too many are open; otherwise the node may have got it.
+	Ask(ctx context.Context, node levels.NodeID, question []byte) ([]byte, error)
+	// Asked waits for a question of another node until ctx ends.
+	Asked(ctx context.Context) (Question, error)
 	// Keys asks every node for the keys, or changes them first.
 	Keys(ctx context.Context, request levels.KeyRequest) ([]levels.KeyView, error)
 	// Reconfigure puts another node table into force.
@@ -75,6 +82,14 @@ type Peers interface {
 	// Leave takes the node out of the gossip; Join brings it back.
 	Leave(ctx context.Context) error
 	Join(ctx context.Context) error
+}
+
+// Question is what another node asks. Answer is called once, or not at all; it waits for as
+// long as the asker does at most.
+type Question struct {
+	From   levels.NodeID
+	Data   []byte
+	Answer func(answer []byte) error
 }
 
 // LeaseRecord is where the guard reads until when this node may act as master. The Writer

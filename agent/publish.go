@@ -13,7 +13,7 @@ import (
 // at most once in publishPause: a turn that follows another at once only makes the
 // status stale.
 func (l *loop) show(ctx context.Context, now levels.Instant, actions []levels.Action) {
-	if len(l.askers) == 0 && now < l.showDue() && !slices.ContainsFunc(actions, important) {
+	if len(l.askers) == 0 && now < l.showDue() && !l.urgent && !slices.ContainsFunc(actions, important) {
 		l.stale.Store(true) // also without an event: a problem may have come or gone
 
 		return
@@ -21,7 +21,7 @@ func (l *loop) show(ctx context.Context, now levels.Instant, actions []levels.Ac
 	l.publish(ctx, now)
 	l.shownAt = now
 	l.stale.Store(false)
-	l.eventful = false
+	l.eventful, l.urgent = false, false
 	for _, shown := range l.askers {
 		close(shown)
 	}
@@ -109,6 +109,7 @@ func (l *loop) makeStatus(_ levels.Instant, view *levels.View) *Status {
 		Nodes:    slices.Clone(observed.Nodes),
 		Election: observed.Election, Why: observed.Why, Voters: observed.Voters, VotersHeard: observed.VotersHeard,
 	}
+	next.Operations = l.allOperations(view.Operations)
 	for i := range next.Nodes {
 		node := &next.Nodes[i]
 		if node.Self { // the machine knows this node best

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -237,6 +238,7 @@ func (w *world) launch() *running {
 		},
 		Journal:     NewJournalHandler(slog.LevelDebug, w.journalSend),
 		Version:     "test",
+		Document:    func(status *Status) ([]byte, error) { return json.Marshal(status) },
 		Incarnation: "boot-1",
 		Load: func() (config.Config, error) {
 			w.mu.Lock()

@@ -1,6 +1,7 @@
 package dbusapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -213,18 +214,21 @@ func (a *fakeAgent) SubscribeCancellation(_ context.Context, client levels.Clien
 	return nil
 }
 
-func (a *fakeAgent) Operation(_ context.Context, request levels.OperationRequested) (levels.OperationID, []string, error) {
+func (a *fakeAgent) OperationOn(_ context.Context, node levels.NodeID, request levels.OperationRequested) (levels.OperationID, []string, error) {
 	if err := a.enter("Operation", request); err != nil {
 		return 0, nil, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if node == "n9" {
+		return 0, nil, fmt.Errorf("%s: %w: n9", request.Kind, levels.ErrNoSuchNode)
+	}
 	a.requests = append(a.requests, request)
 	if request.DryRun {
 		return 0, []string{"shut level 0: nobody", "reboot"}, nil
 	}
 	view := levels.OperationView{
-		ID: levels.OperationID(len(a.requests)), Kind: request.Kind, Node: a.status.Node, Mode: request.Mode,
+		ID: levels.OperationID(len(a.requests)), Kind: request.Kind, Node: cmp.Or(node, a.status.Node), Mode: request.Mode,
 		To: request.To, By: request.By, Reason: request.Reason, Step: "begin", Result: levels.ResultRunning, Started: 5_000_000,
 	}
 	a.publish(func(s *Status) { s.Operations = append(s.Operations, view) }, levels.TellOperationStarted{Operation: view})
@@ -299,6 +303,22 @@ func (a *fakeAgent) History(_ context.Context, limit int) ([]string, error) {
 	}
 
 	return records, a.enter("History", limit)
+}
+
+func (a *fakeAgent) NodeStatus(_ context.Context, node levels.NodeID) (string, error) {
+	if node == "n9" {
+		return "", fmt.Errorf("status of n9: %w: it is not heard", levels.ErrUnreachable)
+	}
+
+	return `{"node":"` + string(node) + `"}`, a.enter("NodeStatus", node)
+}
+
+func (a *fakeAgent) NodeHistory(ctx context.Context, node levels.NodeID, limit int) ([]string, error) {
+	if err := a.enter("NodeHistory", node); err != nil {
+		return nil, err
+	}
+
+	return a.History(ctx, limit)
 }
 
 func (a *fakeAgent) ConfigValue(key string) (any, error) {

@@ -183,19 +183,16 @@ func operationOptions() []option {
 }
 
 // parseOperation reads the arguments of RequestOperation and PlanOperation, types
-// checked before. Self is the node that this agent acts on.
-func parseOperation(body []any, self levels.NodeID) (levels.OperationRequested, error) {
+// checked before; the node is left to parseNode.
+func parseOperation(body []any) (levels.OperationRequested, error) {
 	var request levels.OperationRequested
-	word, node, flags, given := body[0].(string), body[1].(string), body[2].(uint64), body[3].(map[string]dbus.Variant)
+	word, flags, given := body[0].(string), body[2].(uint64), body[3].(map[string]dbus.Variant)
 	kind, err := levels.ParseOperationKind(word)
 	if err != nil {
 		return request, fmt.Errorf("operation %s: %w", quote(word), err)
 	}
 	if err = checkFlags(flags, FlagNoboot); err != nil {
 		return request, err
-	}
-	if node != "" && node != string(self) {
-		return request, fmt.Errorf("operation %s: %w: %s, this agent acts on %s", word, ErrNoSuchNode, quote(node), quote(string(self)))
 	}
 	values, err := decodeOptions(given, operationOptions())
 	if err != nil {
@@ -217,6 +214,16 @@ func parseOperation(body []any, self levels.NodeID) (levels.OperationRequested, 
 	request.Mode, err = parseMode(kind, flags, values)
 
 	return request, err
+}
+
+// parseNode reads the name of a node, empty for the one of this agent. Whether there is such a
+// node is for the agent to know.
+func parseNode(name string) (levels.NodeID, error) {
+	if len(name) > MaxNodeName {
+		return "", fmt.Errorf("%w: %s, at most %d bytes are the name of a node", levels.ErrNoSuchNode, quote(name), MaxNodeName)
+	}
+
+	return levels.NodeID(name), nil
 }
 
 func parseTo(kind levels.OperationKind, values map[string]any) (levels.NodeID, error) {

@@ -17,7 +17,9 @@ type Backend interface {
 	Unregister(ctx context.Context, client levels.ClientID, id levels.RegistrationID) error
 	Done(ctx context.Context, done levels.CallbackDone) error
 	SubscribeCancellation(ctx context.Context, client levels.ClientID) error
-	Operation(ctx context.Context, request levels.OperationRequested) (levels.OperationID, []string, error)
+	// OperationOn begins an operation on a node, or with DryRun says what it would do. Without a
+	// node it is this one, and the master for a switchover.
+	OperationOn(ctx context.Context, node levels.NodeID, request levels.OperationRequested) (levels.OperationID, []string, error)
 	Retry(ctx context.Context, sequence levels.Sequence) error
 	Skip(ctx context.Context, sequence levels.Sequence) error
 	Abort(ctx context.Context, sequence levels.Sequence) error
@@ -37,6 +39,10 @@ type Backend interface {
 	// History returns the newest records first, as JSON documents of levels.RunRecord
 	// with wall clock times; limit 0 = all that are kept.
 	History(ctx context.Context, limit int) ([]string, error)
+	// NodeStatus is the document of GetStatus of any node, NodeHistory what History returns
+	// there, as much as one answer of that node holds. Empty is this node.
+	NodeStatus(ctx context.Context, node levels.NodeID) (string, error)
+	NodeHistory(ctx context.Context, node levels.NodeID, limit int) ([]string, error)
 	// ConfigValue answers GetConfig; unknown keys give levels.ErrInvalid.
 	ConfigValue(key string) (any, error)
 }

@@ -14,7 +14,7 @@ import (
 // OperationRequest is what to ask an agent for.
 type OperationRequest struct {
 	Kind levels.OperationKind
-	// Node is empty for the node of the agent.
+	// Node is empty for the node of the agent, and for the master of a switchover.
 	Node levels.NodeID
 	// Mode belongs to shutdown; ModeNone there means reboot.
 	Mode levels.Mode
@@ -144,6 +144,24 @@ func (c *Client) StatusText(ctx context.Context) (string, error) {
 func (c *Client) History(ctx context.Context, limit int) ([]string, error) {
 	var records []string
 	err := c.manager(ctx, "History", []any{uint32(max(0, min(limit, 1<<20))), uint64(0)}, &records)
+
+	return records, err
+}
+
+// NodeStatusText is the document of StatusText of any node, as its own agent wrote it. It
+// returns levels.ErrNoSuchNode, and levels.ErrUnreachable for a node that is not heard.
+func (c *Client) NodeStatusText(ctx context.Context, node levels.NodeID) (string, error) {
+	var text string
+	err := c.manager(ctx, "NodeStatus", []any{string(node), uint64(0)}, &text)
+
+	return text, err
+}
+
+// NodeHistory is History of any node, as much as one answer of its agent holds; errors as for
+// NodeStatusText.
+func (c *Client) NodeHistory(ctx context.Context, node levels.NodeID, limit int) ([]string, error) {
+	var records []string
+	err := c.manager(ctx, "NodeHistory", []any{string(node), uint32(max(0, min(limit, 1<<20))), uint64(0)}, &records)
 
 	return records, err
 }

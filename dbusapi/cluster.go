@@ -111,7 +111,7 @@ func (s *Server) planFailover(c *call) (plan, error) {
 		return plan{}, err
 	}
 	if find(now.Nodes, func(n *levels.NodeView) bool { return n.Node == request.Fenced }) == nil {
-		return plan{}, fmt.Errorf("failover: %w: %s", ErrNoSuchNode, quote(fenced))
+		return plan{}, fmt.Errorf("failover: %w: %s", levels.ErrNoSuchNode, quote(fenced))
 	}
 
 	return plan{

@@ -21,8 +21,6 @@ var (
 	ErrAccessDenied = errors.New("access denied")
 	// ErrInteractionNeeded: it would be allowed after a person has authenticated.
 	ErrInteractionNeeded = errors.New("interactive authentication required")
-	// ErrNoSuchNode: no node of that name, or none that this agent can act on.
-	ErrNoSuchNode = errors.New("no such node")
 	// ErrLimit: a size is beyond what the interface allows.
 	ErrLimit = errors.New("limit exceeded")
 	// ErrClosed: the client or the server was closed by its owner.
@@ -55,7 +53,8 @@ func errorNames() []errorName {
 		{levels.ErrOperationInProgress, errorPrefix + "OperationInProgress"},
 		{levels.ErrNoSuchRegistration, errorPrefix + "NoSuchRegistration"},
 		{levels.ErrNoSuchInvocation, errorPrefix + "NoSuchInvocation"},
-		{ErrNoSuchNode, errorPrefix + "NoSuchNode"},
+		{levels.ErrNoSuchNode, errorPrefix + "NoSuchNode"},
+		{levels.ErrUnreachable, errorPrefix + "Unreachable"},
 		{levels.ErrRefused, errorPrefix + "Refused"},
 		{levels.ErrNotHeld, errorPrefix + "NotHeld"},
 		{levels.ErrTryAgain, errorPrefix + "TryAgain"},

@@ -1,6 +1,7 @@
 package dbusapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -41,6 +42,8 @@ func (s *Server) managerMethods() []method {
 		{m, "ListOperations", "t", "a(tsssssto)", s.planListOperations},
 		{m, "ListMembers", "t", "a(ssss)", s.planListMembers},
 		{m, "History", "ut", "as", s.planHistory},
+		{m, "NodeStatus", "st", "s", s.planNodeStatus},
+		{m, "NodeHistory", "sut", "as", s.planNodeHistory},
 		{m, "Retry", "st", "", s.planHeld(s.backend.Retry)},
 		{m, "Skip", "st", "", s.planHeld(s.backend.Skip)},
 		{m, "Abort", "st", "", s.planHeld(s.backend.Abort)},
@@ -113,21 +116,35 @@ func (s *Server) planSubscribe(c *call) (plan, error) {
 	}}, nil
 }
 
+// requested is an operation on a node.
+type requested struct {
+	levels.OperationRequested
+
+	node levels.NodeID // empty: the agent's choice
+}
+
 // requested reads an operation and what polkit shall know of it.
-func (s *Server) requested(c *call, dryRun bool) (levels.OperationRequested, plan, error) {
+func (s *Server) requested(c *call, dryRun bool) (requested, plan, error) {
 	now, err := s.status()
 	if err != nil {
-		return levels.OperationRequested{}, plan{}, err
+		return requested{}, plan{}, err
 	}
-	request, err := parseOperation(c.body, now.Node)
+	request, err := parseOperation(c.body)
+	if err != nil {
+		return requested{}, plan{}, err
+	}
 	request.DryRun = dryRun
+	node, err := parseNode(c.body[1].(string))
+	if err != nil {
+		return requested{}, plan{}, fmt.Errorf("operation %s: %w", request.Kind, err)
+	}
 
-	return request, plan{
+	return requested{request, node}, plan{
 		action: request.Kind.String(),
 		details: map[string]string{
-			"operation": request.Kind.String(), "node": string(now.Node), "mode": request.Mode.String(), "to": string(request.To),
+			"operation": request.Kind.String(), "node": string(cmp.Or(node, now.Node)), "mode": request.Mode.String(), "to": string(request.To),
 		},
-	}, err
+	}, nil
 }
 
 func (s *Server) planRequest(c *call) (plan, error) {
@@ -137,7 +154,7 @@ func (s *Server) planRequest(c *call) (plan, error) {
 	}
 	todo.run = func(ctx context.Context) ([]any, error) {
 		request.By = callerText(ctx)
-		id, _, err := s.backend.Operation(ctx, request)
+		id, _, err := s.backend.OperationOn(ctx, request.node, request.OperationRequested)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +172,7 @@ func (s *Server) planPlan(c *call) (plan, error) {
 	}
 	todo.run = func(ctx context.Context) ([]any, error) {
 		request.By = callerText(ctx)
-		_, steps, err := s.backend.Operation(ctx, request)
+		_, steps, err := s.backend.OperationOn(ctx, request.node, request.OperationRequested)
 		if err != nil {
 			return nil, err
 		}
@@ -245,6 +262,45 @@ func (s *Server) planHistory(c *call) (plan, error) {
 
 	return plan{run: func(ctx context.Context) ([]any, error) {
 		records, err := s.backend.History(ctx, int(min(limit, 1<<20)))
+		if err != nil {
+			return nil, err
+		}
+
+		return []any{append([]string{}, records...)}, nil
+	}}, nil
+}
+
+func (s *Server) planNodeStatus(c *call) (plan, error) {
+	node, err := parseNode(c.body[0].(string))
+	if err == nil {
+		err = checkFlags(c.body[1].(uint64), 0)
+	}
+	if err != nil {
+		return plan{}, fmt.Errorf("status of a node: %w", err)
+	}
+
+	return plan{run: func(ctx context.Context) ([]any, error) {
+		text, err := s.backend.NodeStatus(ctx, node)
+		if err != nil {
+			return nil, err
+		}
+
+		return []any{text}, nil
+	}}, nil
+}
+
+func (s *Server) planNodeHistory(c *call) (plan, error) {
+	node, err := parseNode(c.body[0].(string))
+	if err == nil {
+		err = checkFlags(c.body[2].(uint64), 0)
+	}
+	if err != nil {
+		return plan{}, fmt.Errorf("history of a node: %w", err)
+	}
+	limit := c.body[1].(uint32)
+
+	return plan{run: func(ctx context.Context) ([]any, error) {
+		records, err := s.backend.NodeHistory(ctx, node, int(min(limit, 1<<20)))
 		if err != nil {
 			return nil, err
 		}

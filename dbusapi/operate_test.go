@@ -26,8 +26,20 @@ func TestClientMethodsAskForWhatTheySay(t *testing.T) {
 	if _, err = client.RequestOperation(ctx, OperationRequest{Kind: levels.OperationShutdown, Node: "n1", Mode: levels.ModeHalt, CallbacksOnly: true}); err != nil {
 		t.Error(err)
 	}
-	if _, err = client.RequestOperation(ctx, OperationRequest{Kind: levels.OperationShutdown, Node: "n9"}); !errors.Is(err, ErrNoSuchNode) {
+	if _, err = client.RequestOperation(ctx, OperationRequest{Kind: levels.OperationShutdown, Node: "n9"}); !errors.Is(err, levels.ErrNoSuchNode) {
 		t.Errorf("another node gave %v", err)
+	}
+	if _, err = client.RequestOperation(ctx, OperationRequest{Kind: levels.OperationShutdown, Node: levels.NodeID(strings.Repeat("n", MaxNodeName+1))}); !errors.Is(err, levels.ErrNoSuchNode) {
+		t.Errorf("a long name gave %v", err)
+	}
+	if text, err := client.NodeStatusText(ctx, "n2"); err != nil || text != `{"node":"n2"}` {
+		t.Errorf("status of n2 is %s, %v", text, err)
+	}
+	if _, err = client.NodeStatusText(ctx, "n9"); !errors.Is(err, levels.ErrUnreachable) {
+		t.Errorf("status of a silent node gave %v", err)
+	}
+	if there, err := client.NodeHistory(ctx, "n2", 2); err != nil || len(there) != 2 {
+		t.Errorf("history of n2 is %q, %v", there, err)
 	}
 	records, err := client.History(ctx, 2)
 	if err != nil || len(records) != 2 {
@@ -44,7 +56,7 @@ func TestClientMethodsAskForWhatTheySay(t *testing.T) {
 	if err = errors.Join(client.ResetVoter(ctx), client.Failover(ctx, levels.FailoverRequest{Fenced: "n1", Reason: "r"})); err != nil {
 		t.Error(err)
 	}
-	if err = client.Failover(ctx, levels.FailoverRequest{Fenced: "n9"}); !errors.Is(err, ErrNoSuchNode) {
+	if err = client.Failover(ctx, levels.FailoverRequest{Fenced: "n9"}); !errors.Is(err, levels.ErrNoSuchNode) {
 		t.Errorf("failover from a stranger gave %v", err)
 	}
 	requests := server.agent.operations()
@@ -55,7 +67,7 @@ func TestClientMethodsAskForWhatTheySay(t *testing.T) {
 	if requests[1] != (levels.OperationRequested{Kind: levels.OperationShutdown, Mode: levels.ModeHalt, CallbacksOnly: true, By: by}) {
 		t.Errorf("requested %+v", requests[1])
 	}
-	if got := strings.Join(heard.all()[2:], ", "); got != "History 2, Retry init, Skip shut, Abort promote, Sync <nil>, Reload <nil>, "+
+	if got := strings.Join(heard.all()[3:], ", "); got != "NodeStatus n2, NodeHistory n2, History 2, History 2, Retry init, Skip shut, Abort promote, Sync <nil>, Reload <nil>, "+
 		"Keys {Verb:rotate Key: By:"+by+"}, ResetVoter <nil>, Failover {Fenced:n1 Reason:r By:"+by+"}" {
 		t.Errorf("asked for %s", got)
 	}

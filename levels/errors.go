@@ -25,6 +25,10 @@ var (
 	ErrNotHeld = errors.New("not held")
 	// ErrTryAgain: the answer is not known yet; ask again after the next event.
 	ErrTryAgain = errors.New("try again")
+	// ErrNoSuchNode: no node of that name is in the node table.
+	ErrNoSuchNode = errors.New("no such node")
+	// ErrUnreachable: another node could not be asked; nothing has changed there.
+	ErrUnreachable = errors.New("cannot be reached")
 	// ErrBusy: a limit is reached (registrations, inbox). Nothing was taken.
 	ErrBusy = errors.New("busy")
 )

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// closest returns the candidate that a mistyped word most likely meant, or "".
-func closest(word string, candidates []string) string {
+// Closest returns the candidate that a mistyped word most likely meant, or "".
+func Closest(word string, candidates []string) string {
 	best, bestDistance := "", max(2, len(word)/3)+1
 	for _, candidate := range candidates {
 		if d := distance(strings.ToLower(word), candidate); d < bestDistance {
@@ -21,7 +21,7 @@ func closest(word string, candidates []string) string {
 // near, and what is allowed.
 func didYouMean(word string, candidates []string) string {
 	allowed := "allowed are " + strings.Join(slices.Sorted(slices.Values(candidates)), ", ")
-	if near := closest(word, candidates); near != "" {
+	if near := Closest(word, candidates); near != "" {
 		return `did you mean "` + near + `"? ` + allowed
 	}
 

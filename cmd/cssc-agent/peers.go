@@ -51,6 +51,31 @@ func tableOf(c config.Config) []serfcmm.Peer {
 // Reconfigure puts another node table into force.
 func (p peers) Reconfigure(c config.Config) error { return p.Node.Reconfigure(tableOf(c)) }
 
+// Ask puts what became of a question into the words of levels.
+func (p peers) Ask(ctx context.Context, node levels.NodeID, question []byte) ([]byte, error) {
+	answer, err := p.Node.Ask(ctx, node, question)
+	for sentinel, meaning := range map[error]error{
+		serfcmm.ErrUnknownNode: levels.ErrNoSuchNode, serfcmm.ErrAway: levels.ErrUnreachable,
+		serfcmm.ErrUnreached: levels.ErrUnreachable, serfcmm.ErrFull: levels.ErrBusy, serfcmm.ErrTooLarge: levels.ErrInvalid,
+	} {
+		if errors.Is(err, sentinel) {
+			return nil, fmt.Errorf("%w: %s", meaning, err.Error())
+		}
+	}
+
+	return answer, err
+}
+
+// Asked waits for the next question of another node.
+func (p peers) Asked(ctx context.Context) (agent.Question, error) {
+	select {
+	case question := <-p.Node.Asked():
+		return agent.Question{From: question.From, Data: question.Data, Answer: question.Answer}, nil
+	case <-ctx.Done():
+		return agent.Question{}, context.Cause(ctx)
+	}
+}
+
 // Keys carries out a verb and shows the keys as they are afterwards. A list is shown although
 // nodes do not answer: it says which.
 func (p peers) Keys(ctx context.Context, request levels.KeyRequest) ([]levels.KeyView, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -146,6 +147,7 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 		},
 		Journal: handler, Version: version, Incarnation: incarnation,
 		Load: load, Digest: func() string { return config.Digest(s.configDir) },
+		Document: func(status *agent.Status) ([]byte, error) { return json.Marshal(onBus(status)) },
 		FirstTag: tag, BusReady: n.server.Ready(), WatchdogInterval: watchdog,
 	})
 	backend.Agent = n.agent
@@ -224,13 +226,18 @@ type busAdapter struct{ *dbusapi.Server }
 
 // Publish converts the status.
 func (b *busAdapter) Publish(status *agent.Status, notices []levels.Action) {
-	b.Server.Publish(&dbusapi.Status{
+	b.Server.Publish(onBus(status), notices)
+}
+
+// onBus is a status in the server's terms.
+func onBus(status *agent.Status) *dbusapi.Status {
+	return &dbusapi.Status{
 		View: status.View, Version: status.Version, Quorate: status.Quorate,
 		LeaseRemaining: uint64(max(0, status.LeaseRemaining).Microseconds()),
 		Headless:       status.Headless, ConfigHash: status.ConfigHash, NeedReload: status.NeedReload,
 		Problems: status.Problems, Nodes: status.Nodes,
 		Election: status.Election, Why: status.Why, Voters: status.Voters, VotersHeard: status.VotersHeard,
-	}, notices)
+	}
 }
 
 // backend is the agent as the server wants it; the methods fit as they are.

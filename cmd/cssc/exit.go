@@ -101,7 +101,7 @@ func classify(err error) (code int, hints []string) {
 		return exitRefused, []string{"see what runs: cssc status"}
 	case errors.Is(err, levels.ErrBusy), errors.Is(err, levels.ErrTryAgain):
 		return exitRefused, []string{"try again in a moment"}
-	case errors.Is(err, dbusapi.ErrNoSuchNode):
+	case errors.Is(err, levels.ErrNoSuchNode):
 		return exitRefused, []string{"the nodes are: cssc nodes"}
 	case errors.Is(err, dbusapi.ErrUnknownCall):
 		return exitFailed, []string{"cssc and the agent are of different versions: cssc version"}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -181,11 +182,14 @@ func (f *fakeAgent) cancel(sequence levels.Sequence) {
 	f.server.NotifyCanceled(levels.NotifyCanceled{Clients: clients, Sequence: sequence, LastLevel: 3})
 }
 
-func (f *fakeAgent) Operation(_ context.Context, asked levels.OperationRequested) (levels.OperationID, []string, error) {
+func (f *fakeAgent) OperationOn(_ context.Context, node levels.NodeID, asked levels.OperationRequested) (levels.OperationID, []string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.refuse != nil {
 		return 0, nil, f.refuse
+	}
+	if err := f.known(node); err != nil {
+		return 0, nil, fmt.Errorf("%s: %w", asked.Kind, err)
 	}
 	for _, running := range f.status.Operations {
 		if running.Result == levels.ResultRunning {
@@ -200,7 +204,7 @@ func (f *fakeAgent) Operation(_ context.Context, asked levels.OperationRequested
 		return 0, []string{"shut n1: levels 0 to last", "leave the cluster", "ending: " + asked.Mode.String()}, nil
 	}
 	operation := levels.OperationView{
-		ID: levels.OperationID(f.id()), Kind: asked.Kind, Node: f.status.Node, Mode: asked.Mode, To: asked.To,
+		ID: levels.OperationID(f.id()), Kind: asked.Kind, Node: cmp.Or(node, f.status.Node), Mode: asked.Mode, To: asked.To,
 		By: asked.By, Reason: asked.Reason, Step: "begins", Started: bootClock(),
 	}
 	f.changeLocked(func(status *report) { status.Operations = append(status.Operations, operation) },
@@ -211,6 +215,23 @@ func (f *fakeAgent) Operation(_ context.Context, asked levels.OperationRequested
 	}
 
 	return operation.ID, nil, nil
+}
+
+// known says whether there is such a node.
+func (f *fakeAgent) known(node levels.NodeID) error {
+	if node == "" || slices.ContainsFunc(f.status.Nodes, func(n levels.NodeView) bool { return n.Node == node }) {
+		return nil
+	}
+
+	return fmt.Errorf("%w: %q", levels.ErrNoSuchNode, string(node))
+}
+
+func (f *fakeAgent) NodeStatus(_ context.Context, node levels.NodeID) (string, error) {
+	return "", fmt.Errorf("status of %s: %w: it is not heard", node, levels.ErrUnreachable)
+}
+
+func (f *fakeAgent) NodeHistory(_ context.Context, node levels.NodeID, _ int) ([]string, error) {
+	return nil, fmt.Errorf("history of %s: %w: it is not heard", node, levels.ErrUnreachable)
 }
 
 // play tells the rest of the story.

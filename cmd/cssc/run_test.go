@@ -132,7 +132,7 @@ func TestExitStatusOfEveryError(t *testing.T) {
 	t.Parallel()
 	table := map[error]int{
 		dbusapi.ErrNoBus: exitUnreachable, dbusapi.ErrNoAgent: exitUnreachable,
-		dbusapi.ErrAccessDenied: exitRefused, dbusapi.ErrInteractionNeeded: exitRefused, dbusapi.ErrNoSuchNode: exitRefused,
+		dbusapi.ErrAccessDenied: exitRefused, dbusapi.ErrInteractionNeeded: exitRefused, levels.ErrNoSuchNode: exitRefused,
 		dbusapi.ErrLimit: exitRefused, dbusapi.ErrTimeout: exitTimeout, dbusapi.ErrUnknownCall: exitFailed,
 		units.ErrNoBus: exitUnreachable, levels.ErrInvalid: exitRefused, levels.ErrAlreadyRegistered: exitRefused,
 		levels.ErrNoSuchRegistration: exitRefused, levels.ErrNoSuchInvocation: exitRefused, levels.ErrNotYours: exitRefused,

@@ -53,7 +53,7 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		a.statusCommand(), a.nodesCommand(), a.registrationsCommand(), a.membersCommand(),
-		a.operationsCommand(), a.historyCommand(), a.eventsCommand(), a.watchCommand(), a.explainCommand(),
+		a.operationsCommand(), a.historyCommand(), a.plotCommand(), a.blameCommand(), a.eventsCommand(), a.watchCommand(), a.explainCommand(),
 		a.sequenceCommand(), a.shutdownCommand(), a.startCommand(), a.switchoverCommand(), a.lockCommand(), a.unlockCommand(),
 		a.attachCommand(), a.detachCommand(), a.syncCommand(),
 		a.keysCommand(), a.voterCommand(), a.failoverCommand(),

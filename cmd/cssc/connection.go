@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -64,6 +65,32 @@ func (c *connection) Status(ctx context.Context) (*report, error) {
 
 func (c *connection) History(ctx context.Context, limit int) ([]record, error) {
 	texts, err := c.Client.History(ctx, limit)
+
+	return readRecords(texts, err)
+}
+
+// NodeHistory asks again while the agent has too many such questions open.
+func (c *connection) NodeHistory(ctx context.Context, node string, limit int) ([]record, error) {
+	if node == "" {
+		return c.History(ctx, limit)
+	}
+	const tries = 10
+	pause := time.NewTicker(limitCall / 50)
+	defer pause.Stop()
+	for try := 1; ; try++ {
+		texts, err := c.Client.NodeHistory(ctx, levels.NodeID(node), limit)
+		if try == tries || !errors.Is(err, levels.ErrBusy) {
+			return readRecords(texts, err)
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func readRecords(texts []string, err error) ([]record, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@
 //
 //	status nodes registrations members operations history   read once, print
 //	explain                                                   read once, reason about it
+//	plot blame                                                read every node's history, put it together
 //	events watch shutdown lock unlock start                   follow until it is over
 //	sequence sync reload keys voter failover                  ask, say what happened
 //	run-callback                                              a service's side of the interface

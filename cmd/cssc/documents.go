@@ -36,6 +36,31 @@ type (
 		State   levels.NodeState `json:"state"`
 		Reasons []reason         `json:"reasons"`
 	}
+	// Whatever plot draws.
+	transitionDocument struct {
+		Title     string        `json:"title"`
+		Cause     string        `json:"cause"`
+		FirstTerm levels.Term   `json:"first_term"`
+		LastTerm  levels.Term   `json:"last_term"`
+		StartedAt string        `json:"started_at"`
+		EndedAt   string        `json:"ended_at"`
+		NotShown  []missingNode `json:"not_shown"`
+		Runs      []record      `json:"runs"`
+	}
+	// One participant of blame.
+	blameDocument struct {
+		TookUSec int64            `json:"took_usec"`
+		Node     string           `json:"node"`
+		Run      levels.RunNumber `json:"run"`
+		Sequence levels.Sequence  `json:"sequence"`
+		Level    levels.Level     `json:"level"`
+		Kind     levels.Kind      `json:"kind"`
+		Name     string           `json:"name"`
+		// Stop: it was to be stopped.
+		Stop    bool           `json:"stop,omitempty"`
+		Outcome levels.Outcome `json:"outcome"`
+		Reason  string         `json:"reason,omitempty"`
+	}
 	// The keyring file that was written.
 	keyFileDocument struct {
 		File string `json:"file"`

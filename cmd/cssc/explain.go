@@ -12,7 +12,7 @@ import (
 
 // reason is one answer of explain.
 type reason struct {
-	// About is a word: node, run, role, master, quorum, voter, configuration or problem.
+	// About is a word: node, run, role, master, quorum, voter, configuration, problem or history.
 	About string `json:"about"`
 	// Bad: something is the matter.
 	Bad  bool   `json:"bad"`
@@ -43,7 +43,15 @@ func (a *app) explainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.showReasons(found[0], a.reasons(status, found[0]))
+			reasons := a.reasons(status, found[0])
+			if found[0].Self {
+				records, err := a.records(cmd.Context(), recentRuns)
+				if err != nil {
+					return err
+				}
+				reasons = append(reasons, failureReason(records)...)
+			}
+			a.showReasons(found[0], reasons)
 
 			return nil
 		},

@@ -21,7 +21,10 @@ type fakeAgent struct {
 	status  report
 	server  *dbusapi.Server
 	history []string
-	story   []step
+	// histories are those of the other nodes; one without is not heard.
+	histories map[levels.NodeID][]string
+	asked     bool
+	story     []step
 	// stepped makes a story wait for Step.
 	stepped bool
 	// vanish is called at the end of a story that ends the operating system.
@@ -230,8 +233,30 @@ func (f *fakeAgent) NodeStatus(_ context.Context, node levels.NodeID) (string, e
 	return "", fmt.Errorf("status of %s: %w: it is not heard", node, levels.ErrUnreachable)
 }
 
-func (f *fakeAgent) NodeHistory(_ context.Context, node levels.NodeID, _ int) ([]string, error) {
-	return nil, fmt.Errorf("history of %s: %w: it is not heard", node, levels.ErrUnreachable)
+// NodeHistory tells what the script gave to the node; the first question is one too many.
+func (f *fakeAgent) NodeHistory(ctx context.Context, node levels.NodeID, limit int) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if node == "" || node == f.status.Node {
+		return f.History(ctx, limit)
+	}
+	if err := f.known(node); err != nil {
+		return nil, fmt.Errorf("history of %s: %w", node, err)
+	}
+	texts, known := f.histories[node]
+	if !known {
+		return nil, fmt.Errorf("history of %s: %w: it is not heard", node, levels.ErrUnreachable)
+	}
+	if !f.asked {
+		f.asked = true
+
+		return nil, fmt.Errorf("history of %s: %w: 2 such questions wait already; ask again", node, levels.ErrBusy)
+	}
+	if limit == 0 || limit > len(texts) {
+		limit = len(texts)
+	}
+
+	return texts[:limit], nil
 }
 
 // play tells the rest of the story.
@@ -353,6 +378,11 @@ func fakeHistory() []string {
 		{RunRecord: fakeRecord(8, "completed", ""), StartedAt: day + "10Z", EndedAt: day + "12Z"},
 		{RunRecord: fakeRecord(7, "failed", "aborted by an operator"), StartedAt: day + "00Z", EndedAt: day + "02Z"},
 	}
+
+	return recordTexts(list)
+}
+
+func recordTexts(list []record) []string {
 	texts := make([]string, len(list))
 	for i, r := range list {
 		text, err := json.Marshal(r)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -44,10 +45,29 @@ func (a *app) complainf(format string, args ...any) { _, _ = fmt.Fprintf(a.err, 
 
 // printJSON writes one document, indented.
 func (a *app) printJSON(document any) error {
-	encoder := json.NewEncoder(a.out)
-	encoder.SetIndent("", "  ")
+	whole, err := indented(document)
+	if err != nil {
+		return err
+	}
 
-	return encoder.Encode(document)
+	return a.write(whole)
+}
+
+// write writes a whole document to standard output.
+func (a *app) write(document string) error {
+	_, err := io.WriteString(a.out, document)
+
+	return err
+}
+
+// indented is a document as printJSON writes it.
+func indented(document any) (string, error) {
+	var whole strings.Builder
+	encoder := json.NewEncoder(&whole)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(document)
+
+	return whole.String(), err
 }
 
 // printJSONLine writes one document on one line, for streams.

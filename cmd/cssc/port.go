@@ -14,6 +14,9 @@ type agentPort interface {
 	Status(ctx context.Context) (*report, error)
 	// History returns the newest records first; limit 0 = all that are kept.
 	History(ctx context.Context, limit int) ([]record, error)
+	// NodeHistory is History of any node, "" for this one; another node tells as many runs as
+	// fit into an answer.
+	NodeHistory(ctx context.Context, node string, limit int) ([]record, error)
 	// Plan checks a request and says what would be done, one line a step.
 	Plan(ctx context.Context, request request) ([]string, error)
 	Request(ctx context.Context, request request) (levels.OperationID, error)
@@ -77,8 +80,10 @@ type report struct {
 type record struct {
 	levels.RunRecord
 
-	StartedAt string `json:"started_at,omitempty"`
-	EndedAt   string `json:"ended_at,omitempty"`
+	// Incarnation names the boot in which it ran.
+	Incarnation string `json:"incarnation,omitempty"`
+	StartedAt   string `json:"started_at,omitempty"`
+	EndedAt     string `json:"ended_at,omitempty"`
 }
 
 // event is one signal of the agent, or a change of the connection to it: the

@@ -23,7 +23,7 @@ const manual = "../../contrib/man/cssc.1.scd"
 // type without a word in the manual. Rewrite them with -update, and read the diff.
 func TestManualListsEveryFieldOfEveryDocument(t *testing.T) {
 	documents := map[string]any{
-		"status": report{}, "history": record{}, "event": event{}, "result": resultDocument{}, "plan": planDocument{},
+		"status": report{}, "history": record{}, "transition": transitionDocument{}, "blame": blameDocument{}, "event": event{}, "result": resultDocument{}, "plan": planDocument{},
 		"verify": verifyDocument{}, "attach": attachDocument{}, "version": versionDocument{},
 		"explain": explainDocument{}, "keys": levels.KeyView{}, "keyfile": keyFileDocument{},
 	}

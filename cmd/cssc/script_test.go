@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 			"agent":      scriptAgent,
 			"bus":        scriptBus,
 			"step":       scriptStep,
+			"switched":   scriptSwitched,
 			"refuse":     scriptRefuse,
 			"forget":     scriptForget,
 			"notify":     scriptNotify,
@@ -181,6 +182,14 @@ func scriptBus(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		ts.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
 	}
+}
+
+// scriptSwitched: switched: the history of scenario cluster is a switchover from n2 to n1.
+func scriptSwitched(ts *testscript.TestScript, _ bool, _ []string) {
+	agent := stageOf(ts).agent
+	agent.mu.Lock()
+	defer agent.mu.Unlock()
+	agent.history, agent.histories = switchedHistories()
 }
 
 // scriptStep: step [N]: tell the next N steps of the story.

@@ -12,7 +12,7 @@ import (
 // seconds made equal.
 func screenOf(t *testing.T, status *report, exit int, args ...string) string {
 	t.Helper()
-	r := onTerminal(t, status, []string{"NO_COLOR=1"}, args...)
+	r := onTerminal(t, status, []string{"NO_COLOR=1", "TZ=UTC"}, args...)
 	r.exits(exit)
 
 	return regexp.MustCompile(`\b\d+s`).ReplaceAllString(strings.ReplaceAll(r.shown(), "\r\n", "\n"), "Ns")
@@ -63,6 +63,30 @@ w     none    up     last   yes   now    differs  1.2.3    192.0.2.4:7946
                  Ns), n3 (192.0.2.3:7946, silent for Ns), w (192.0.2.4:7946, not seen since the
                  agent started)
                  → start cssc-agent on the nodes that are missing, or repair the network to them
+✓ history        the last run that failed is run 7, init, 2026-11-23 01:00:00: aborted by an
+                 operator
+                 → cssc history 7; cssc plot 7
+`},
+		{"history", scenarioUp(), exitOK, "history 7", `init run 7, failed 2.Ns, term 4, 2026-11-23 01:00:00, cause: boot
+  aborted by an operator
+  level 3  not reached
+    ✗ web.service              member    failed  1.Ns  exit status 1
+drawn: cssc plot 7   the slowest first: cssc blame 7
+`},
+		{"plot", scenarioUp(), exitOK, "plot 7", `init of n1
+Ns · term 4 · 2026-11-23 01:00:00.000 UTC
+cause: boot
+                                                        ╷Ns        ╷500ms     ╷Ns        ╷1.Ns
+n1  master
+  init        ✗ failed after Ns · aborted by an opera…  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━
+   level 3    ✗ web.service Ns failed: exit status 1    ██████████████████████
+
+Failures:
+  n1, init: aborted by an operator
+  n1, init level 3, member web.service: exit status 1
+`},
+		{"blame", scenarioUp(), exitOK, "blame 7", `TOOK  NODE  RUN  SEQUENCE  LEVEL  KIND    NAME         OUTCOME   REASON
+1.Ns  n1    7    init      3      member  web.service  ✗ failed  exit status 1
 `},
 	}
 	for _, c := range cases {

@@ -52,10 +52,6 @@ func Of(run Run, runs []Run) Transition {
 	return transition
 }
 
-// Since is when the earliest run that may belong to a transition with this one begins to
-// matter: whoever looks for the transition needs no run that ended before.
-func Since(run Run) time.Time { return run.Begin.Add(-Patience) }
-
 func (r Run) same(other Run) bool {
 	return r.Node == other.Node && r.Run == other.Run && r.Incarnation == other.Incarnation && r.Begin.Equal(other.Begin)
 }

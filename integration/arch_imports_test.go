@@ -42,6 +42,9 @@ func rules() map[string]rule {
 		"agent/lease":  {imports: []string{"x/sys"}},
 
 		"contrib/dist/dbus-1/interfaces": {std: []string{"embed"}},
+
+		"contrib/examples/tally":      {imports: []string{"levels", "dbusapi", "contrib/examples/tally/pair", "go-systemd"}},
+		"contrib/examples/tally/pair": {imports: []string{}},
 	}
 }
 

@@ -5,137 +5,285 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"time"
 
 	"github.com/cssc-ha/cssc/integration/lab"
 )
 
-const (
-	// How many nodes: the smallest number of nodes that survives the loss of one.
-	clusterSize = 3
-	// The story file of all nodes together.
-	sharedStory = "/lab/story"
-)
+// How many nodes: the smallest number that survives the loss of one.
+const clusterSize = 3
 
-// clusterStory is the loss and the return of a master.
+// clusterStory is a service pair through everything that happens to a cluster, with a client
+// on each node that writes all the time.
 func (s *stage) clusterStory() {
-	s.chapter("Three nodes, with systemd 252 and 257 mixed, and one configuration")
+	s.chapter("Three nodes, systemd 252 and 257 mixed, with one configuration and a service pair")
 	c := s.cluster()
-	s.chapter("Power on, all three at the same time")
-	c.Boot(s.t)
-	first, vice := s.roles(c.Members())
-	s.node = c.Members()[clusterSize-1]
-	s.run(0, "cssc", "status", "--wait")
-	s.run(0, "cssc", "nodes")
-	s.tell()
 
-	s.chapter("Cut the power of the master, %s", first.Name)
-	first.PowerCut(s.t)
-	next, _ := s.roles(others(c.Members(), first))
-	if next != vice {
+	s.chapter("Power on, all three at the same time")
+	s.begin()
+	c.Boot(s.t)
+	master, _ := s.roles(c.Members())
+	s.node = master
+	s.run(0, "cssc", "status")
+	s.say("Every level of init is behind the nodes; the pair has been told what it is:")
+	s.run(0, "cssc", "registrations")
+	s.written(c)
+
+	s.switchover(c)
+	s.powerCut(c)
+	s.cutOff(c)
+	s.lock(c)
+	s.rollingReboot(c)
+	s.shutdown(c)
+}
+
+// switchover is the planned change of master.
+func (s *stage) switchover(c *lab.Cluster) {
+	master, vice := s.roles(c.Members())
+	s.chapter("Switchover: %s hands the mastership over to %s", master.Name, vice.Name)
+	s.node = master
+	s.run(0, "cssc", "switchover", "--dry-run")
+	s.begin()
+	s.run(0, "cssc", "switchover", "--yes", "--reason", "the demo says so")
+	s.changed(c, master, vice)
+	s.run(0, "journalctl", "--no-pager", "--output=cat", "--lines=3", "--unit=tally.service")
+}
+
+// powerCut is the loss of the master, and its return.
+func (s *stage) powerCut(c *lab.Cluster) {
+	master, vice := s.roles(c.Members())
+	s.chapter("Failover: the power of %s, the master, is cut", master.Name)
+	s.begin()
+	master.PowerCut(s.t)
+	s.node = vice
+	if next, _ := s.roles(others(c.Members(), master)); next != vice {
 		s.t.Fatalf("%s leads, want the vice %s", next.Name, vice.Name)
 	}
-	s.node = next
-	s.run(0, "cssc", "status", "--wait")
 	s.run(0, "cssc", "nodes")
-	s.say("%s was the vice and is the master now. What the services wrote down, with the seconds of one clock:", vice.Name)
-	s.tell()
+	s.say("%s was the vice. It took over when the lease of %s had run out, by every clock, and had", vice.Name, master.Name)
+	s.say("everything that was acknowledged:")
+	s.written(c, others(c.Members(), master)...)
 
-	s.chapter("%s comes back", first.Name)
-	c.Boot(s.t, first)
-	again, second := s.roles(c.Members())
-	s.run(0, "cssc", "nodes")
-	s.tell()
-	if again != next || second != first {
-		s.t.Fatalf("%s leads and %s is the vice, want %s and %s", again.Name, second.Name, next.Name, first.Name)
+	s.chapter("%s comes back", master.Name)
+	s.begin()
+	c.Boot(s.t, master)
+	again, _ := s.roles(c.Members())
+	if again != vice {
+		s.t.Fatalf("%s leads, want %s still", again.Name, vice.Name)
 	}
-	s.say("It joined as the vice. %s stays the master: nobody pays for the return with a second interruption.", next.Name)
-	s.cutOff(c, next)
+	s.run(0, "cssc", "nodes")
+	s.say("%s stays the master: nobody pays for the return with a second interruption.", vice.Name)
+	s.written(c)
 }
 
 // cutOff takes the network away from the master, which lives and must end in time.
-func (s *stage) cutOff(c *lab.Cluster, master *lab.Node) {
+func (s *stage) cutOff(c *lab.Cluster) {
+	master, vice := s.roles(c.Members())
 	s.chapter("%s is cut off: it lives, and nobody can tell it anything", master.Name)
+	s.begin()
 	c.Isolate(s.t, master)
-	next, _ := s.roles(others(c.Members(), master))
-	s.say("%s leads now. The primary on %s had ended before the one on %s started:", next.Name, master.Name, next.Name)
-	s.tell()
-	s.say("The network is back, and with it %s:", master.Name)
+	s.roles(others(c.Members(), master))
+	s.node = vice
+	s.run(0, "cssc", "status")
+	s.say("The primary on %s acknowledged nothing that %s did not have, also to the client on its own node:", master.Name, vice.Name)
+	s.written(c, others(c.Members(), master)...)
 	c.Heal(s.t)
-	s.node, _ = s.roles(c.Members())
+	s.say("The network is back. The copy of %s goes the way of the others again:", master.Name)
+	s.begin()
+	s.roles(c.Members())
 	s.run(0, "cssc", "nodes")
+	s.written(c)
 }
 
-// cluster makes the nodes and puts a database on each that takes its role from the node's.
+// lock keeps the master from holding a role, and lets it again.
+func (s *stage) lock(c *lab.Cluster) {
+	master, vice := s.roles(c.Members())
+	s.chapter("Lock: %s, the master, shall hold no role for a while", master.Name)
+	s.node = master
+	s.begin()
+	s.run(0, "cssc", "lock", "--yes", "--reason", "new memory")
+	s.heard(vice, master, "role=offline")
+	s.changed(c, master, vice)
+	s.node = master
+	s.begin()
+	s.run(0, "cssc", "unlock")
+	s.roles(c.Members())
+	s.run(0, "cssc", "nodes")
+	s.written(c)
+}
+
+// rollingReboot is every node, one after the other, the master last.
+func (s *stage) rollingReboot(c *lab.Cluster) {
+	master, vice := s.roles(c.Members())
+	s.chapter("Every node reboots, one after the other: the vice first, the master last")
+	s.begin()
+	last := others(others(c.Members(), master), vice)
+	for _, node := range append(append([]*lab.Node{vice}, last...), master) {
+		s.node = node
+		s.run(0, "cssc", "shutdown", "--reboot", "--yes", "--reason", "new kernel")
+		if exit := node.WaitExit(s.t); exit != lab.Rebooted {
+			s.t.Fatalf("%s has %v, want %v", node.Name, exit, lab.Rebooted)
+		}
+		c.Boot(s.t, node)
+		s.roles(c.Members())
+	}
+	s.run(0, "cssc", "nodes")
+	s.written(c)
+}
+
+// shutdown is the end of all nodes, the master last, and the next morning.
+func (s *stage) shutdown(c *lab.Cluster) {
+	master, vice := s.roles(c.Members())
+	s.chapter("The whole cluster is shut down: the master last")
+	for _, node := range append(others(others(c.Members(), master), vice), vice, master) {
+		s.node = node
+		s.run(0, "cssc", "shutdown", "--poweroff", "--yes")
+		if exit := node.WaitExit(s.t); exit != lab.PoweredOff {
+			s.t.Fatalf("%s has %v, want %v", node.Name, exit, lab.PoweredOff)
+		}
+	}
+	s.chapter("The next morning")
+	s.begin()
+	c.Boot(s.t)
+	s.node, _ = s.roles(c.Members())
+	s.run(0, "cssc", "nodes")
+	s.written(c)
+}
+
+// changed shows that the vice leads, and what that has cost.
+func (s *stage) changed(c *lab.Cluster, old, vice *lab.Node) {
+	next, _ := s.roles(c.Members())
+	if next != vice {
+		s.t.Fatalf("after %s %s leads, want the vice %s", old.Name, next.Name, vice.Name)
+	}
+	s.node = next
+	s.run(0, "cssc", "status")
+	s.written(c)
+}
+
+// begin is the time from which the clients' files are looked at.
+func (s *stage) begin() { s.since = time.Now() }
+
+// written waits until the clients of the nodes, all when none is named, have written anew,
+// and compares what they wrote down with what the primary keeps.
+func (s *stage) written(c *lab.Cluster, nodes ...*lab.Node) {
+	if len(nodes) == 0 {
+		nodes = c.Members()
+	}
+	after := time.Now()
+	for _, node := range nodes {
+		lab.Eventually(s.t, patience, "the client of "+node.Name+" writes", func() error {
+			info, err := os.Stat(filepath.Join(c.Shared(), node.Name))
+			if err == nil && !info.ModTime().After(after) {
+				err = errors.New("nothing new is acknowledged")
+			}
+
+			return err
+		})
+	}
+	command := []string{"tally", "check", "-last", fmt.Sprintf("%.1fs", time.Since(s.since).Seconds())}
+	for _, node := range c.Members() {
+		command = append(command, "/lab/"+node.Name)
+	}
+	s.run(0, command...)
+}
+
+// cluster makes the nodes, and puts the example on each.
 func (s *stage) cluster() *lab.Cluster {
 	c := lab.NewCluster(s.t, lab.ClusterConfig{Size: clusterSize})
-	s.story, s.shown = func() string {
-		text, err := os.ReadFile(filepath.Join(c.Shared(), filepath.Base(sharedStory)))
-		if err != nil && !os.IsNotExist(err) {
-			s.t.Fatalf("story: %v", err)
-		}
-
-		return string(text)
-	}, 0
 	for line := range strings.Lines(c.Text()) {
 		fmt.Print("      │ " + line)
 	}
-	s.say("Every node has the same file and the same key. A database is primary on the master, standby on the vice:")
+	s.say("Every node has the same file and the same key, and the example that comes with cssc:")
+	program := lab.BuildProgram(s.t, "./"+example)
 	for _, node := range c.Members() {
-		s.node = node
-		node.WriteScript(s.t, "/usr/lib/demo/note", "#!/bin/sh\necho \"$(cut -d ' ' -f 1 /proc/uptime) s  $(hostname)  $*\" >>"+sharedStory+"\n")
-		s.duty("primary", "cssc-master-0.target", node == c.Members()[0])
-		s.duty("standby", "cssc-vice-0.target", node == c.Members()[0])
+		node.Copy(s.t, program, "/usr/local/bin/tally")
+		// The nodes of the lab have this folder in common, so that one can show all of it.
+		node.WriteFile(s.t, "/etc/systemd/system/tally-writer.service.d/demo.conf", "[Service]\nEnvironment=WRITTEN=/lab/%H\n")
+		for _, unit := range []string{"tally.service", "tally-writer.service"} {
+			node.Copy(s.t, filepath.Join(s.repository(), example, unit), "/etc/systemd/system/"+unit)
+			if err := lab.Enable(node, unit); err != nil {
+				s.t.Fatalf("enable %s: %v", unit, err)
+			}
+		}
 	}
+	s.say("    tally.service         WantedBy=cssc-init-0.target   keeps numbers; by callbacks it is primary on the master, secondary on the vice")
+	s.say("    tally-writer.service  WantedBy=cssc-ready.target    a client: writes a number, waits until it is acknowledged, then the next")
 
 	return c
 }
 
-// duty is a service of a role; it is told of once, not for every node.
-func (s *stage) duty(name, target string, tell bool) {
-	s.node.WriteFile(s.t, "/etc/systemd/system/"+name+".service", "[Unit]\nDescription="+name+" of the demo\n"+
-		"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/lib/demo/note "+name+" started\n"+
-		"ExecStop=/usr/lib/demo/note "+name+" stopped\n[Install]\nWantedBy="+target+"\n")
-	if err := lab.Enable(s.node, name+".service"); err != nil {
-		s.t.Fatalf("enable %s: %v", name, err)
+// example is the folder of the service pair.
+const example = "contrib/examples/tally"
+
+func (s *stage) repository() string {
+	top, err := lab.Repository()
+	if err != nil {
+		s.t.Fatalf("find the example: %v", err)
 	}
-	if tell {
-		s.say("    %-10s WantedBy=%s", name, target)
-	}
+
+	return top
 }
 
-// roles waits until the nodes agree on a master and a vice of their number, at rest.
+// roles waits until the nodes agree on a master and a vice of their number, at rest, and the
+// master has heard that all are up.
 func (s *stage) roles(nodes []*lab.Node) (master, vice *lab.Node) {
-	lab.Eventually(s.t, patience, "one master and one vice", func() error {
-		master, vice = nil, nil
-		told := ""
-		for _, node := range nodes {
-			view, err := node.View(s.ctx())
-			if err != nil {
-				return err
-			}
-			if view.State != "up" || view.Sequence != "" || view.Headless {
-				return fmt.Errorf("%s is %s, sequence %q", node.Name, view.State, view.Sequence)
-			}
-			if told != "" && told != view.Master+view.Vice {
-				return fmt.Errorf("%s knows of another master or vice", node.Name)
-			}
-			told = view.Master + view.Vice
-			switch view.Role {
-			case "master":
-				master = node
-			case "vice":
-				vice = node
-			}
+	lab.Eventually(s.t, patience, "one master and one vice", func() (err error) {
+		if master, vice, err = s.agreed(nodes); err != nil {
+			return err
 		}
-		if master == nil || vice == nil || told != master.Name+vice.Name {
-			return errors.New("no master or no vice yet")
+		for _, node := range nodes {
+			err = errors.Join(err, hears(master, node, "state=up"))
 		}
 
-		return nil
+		return err
 	})
 
 	return master, vice
+}
+
+func (s *stage) agreed(nodes []*lab.Node) (master, vice *lab.Node, err error) {
+	told := ""
+	for _, node := range nodes {
+		view, err := node.View(s.ctx())
+		if err != nil {
+			return nil, nil, err
+		}
+		if view.State != "up" || view.Sequence != "" || view.Headless {
+			return nil, nil, fmt.Errorf("%s is %s, sequence %q", node.Name, view.State, view.Sequence)
+		}
+		if told != "" && told != view.Master+view.Vice {
+			return nil, nil, fmt.Errorf("%s knows of another master or vice", node.Name)
+		}
+		told = view.Master + view.Vice
+		switch view.Role {
+		case "master":
+			master = node
+		case "vice":
+			vice = node
+		}
+	}
+	if master == nil || vice == nil || told != master.Name+vice.Name {
+		return nil, nil, errors.New("no master or no vice yet")
+	}
+
+	return master, vice, nil
+}
+
+// heard waits until the status of one node says something of another.
+func (s *stage) heard(node, other *lab.Node, what string) {
+	lab.Eventually(s.t, patience, "news", func() error { return hears(node, other, what) })
+}
+
+func hears(node, other *lab.Node, what string) error {
+	told, _, err := node.Try("cssc", "status")
+	if err == nil && !regexp.MustCompile("(?m)^node "+other.Name+" .* "+what+" ").MatchString(told) {
+		err = fmt.Errorf("%s has not heard that %s has %s", node.Name, other.Name, what)
+	}
+
+	return err
 }
 
 func others(nodes []*lab.Node, but *lab.Node) []*lab.Node {

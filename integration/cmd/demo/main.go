@@ -1,8 +1,9 @@
 // Command demo tells two stories of cssc on real nodes, with what really happens. On one
 // node: services come up level by level, one of them fails and recovers, and the node shuts
-// down in reverse and reboots. On three: they form a cluster, the master loses its power, the
-// vice takes over, and the lost node comes back. "make demo" runs both, "make demo-cluster"
-// the second; it needs root, ends by itself and cleans up.
+// down in reverse and reboots. On three: a service pair, the example of contrib/examples/tally,
+// goes through a switchover, power cut, cut off network, lock, reboot of all and shutdown of
+// all, while clients write all the time and nothing is lost. "make demo" runs both, "make
+// demo-cluster" the second; it needs root, ends by itself and cleans up.
 package main
 
 import (

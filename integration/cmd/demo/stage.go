@@ -34,6 +34,8 @@ type stage struct {
 	// story reads what the services have written down.
 	story func() string
 	shown int
+	// since is when the present step began.
+	since time.Time
 	// looking says that a person does: then there is colour and movement.
 	looking bool
 }

@@ -49,7 +49,7 @@ func TestSwitchoverEndsWhenTheNewMasterIsReady(t *testing.T) {
 		if op := operation(status); op.Result != levels.ResultRunning || !strings.HasPrefix(op.Step, "waiting for n2 to finish promote") {
 			t.Errorf("n1 is vice and the operation is %v at %q, want it to wait for n2", op.Result, op.Step)
 		}
-		c.nodes["n1"].until("the level of n2", func(s *Status) bool { return strings.HasSuffix(operation(s).Step, "promote, level 1") })
+		c.nodes["n1"].until("the level of n2", func(s *Status) bool { return strings.HasSuffix(operation(s).Step, "promote, now at level 1") })
 		if op := c.ended("n1"); op.Result != levels.ResultDone || time.Since(begin) < time.Minute {
 			t.Errorf("the switchover is %v (%s) after %v, want it done after a minute", op.Result, op.Error, time.Since(begin))
 		}

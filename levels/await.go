@@ -10,8 +10,7 @@ import (
 type Await struct {
 	// Role is master or vice.
 	Role Role `json:"role"`
-	// Term is that of the mastership which was given back; this node's own is a new one only
-	// if it is later.
+	// Term is that of the mastership which was given back; only a later one is a new one.
 	Term  Term    `json:"term"`
 	Until Instant `json:"until"`
 	// Seen has the role since SeenTerm and has not taken it up yet; empty: nobody has it.
@@ -95,9 +94,14 @@ func (m *Machine) awaits(op *OperationState) Role {
 
 // await begins the wait; the role was given back just now.
 func (m *Machine) await(op *OperationState, role Role) {
-	if role.Leads() {
-		op.Await = &Await{Role: role, Term: m.s.Term, Until: m.now.Add(m.namingLimit(role))}
+	if !role.Leads() {
+		return
 	}
+	term := op.Term
+	if m.s.Word.Role == RoleMaster { // elected once more in the middle of it
+		term = m.s.Word.Term
+	}
+	op.Await = &Await{Role: role, Term: term, Until: m.now.Add(m.namingLimit(role))}
 }
 
 // standsBack says that the operation only waits for another node, so that this one may
@@ -149,7 +153,7 @@ func (m *Machine) successor(a *Await) (NodeID, Term) {
 	switch {
 	case !m.s.Known:
 		return "", 0
-	case a.Role == RoleMaster && (m.s.Master != m.s.Config.Node || m.s.Word.Term > a.Term):
+	case a.Role == RoleMaster && m.s.Word.Term > a.Term:
 		return m.s.Master, m.s.Word.Term
 	case a.Role == RoleVice && m.s.Vice != m.s.Config.Node:
 		return m.s.Vice, m.s.Word.Term
@@ -223,9 +227,10 @@ func (m *Machine) awaitedInVain(op *OperationState) string {
 	node, term := m.successor(a)
 	switch {
 	case node != "" && a.Role == RoleVice:
-		return fmt.Sprintf("%s is vice and was not ready within %v", node, m.readyLimit(a.Role)) + m.busyWith(node)
+		return fmt.Sprintf("%s is vice and was not ready within %v%s; ask \"cssc status %s\"", node, m.readyLimit(a.Role), m.busyWith(node), node)
 	case node != "":
-		return fmt.Sprintf("%s is master of term %d and was not ready within %v", node, term, m.readyLimit(a.Role)) + m.busyWith(node)
+		return fmt.Sprintf("%s is master of term %d and was not ready within %v%s; it may still become so: ask \"cssc status %s\"",
+			node, term, m.readyLimit(a.Role), m.busyWith(node), node)
 	case a.Role == RoleVice:
 		return fmt.Sprintf("no node was named vice within %v", m.namingLimit(a.Role))
 	case a.Seen != "":
@@ -258,7 +263,7 @@ func (m *Machine) busyWith(node NodeID) string {
 		}
 		text := ""
 		if leader.Doing.Sequence == Promote {
-			text = fmt.Sprintf(", level %v", leader.Doing.Level)
+			text = fmt.Sprintf(", now at level %v", leader.Doing.Level)
 		}
 		if leader.Trouble != "" {
 			text += ", " + leader.Trouble

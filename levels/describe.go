@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Describe returns the machine as stable text for a person: status, logs and
@@ -38,6 +39,13 @@ func (m *Machine) Describe() string {
 	m.describeRun(&text, view.Run)
 	if m.s.Release != nil {
 		text.WriteString("  releasing the role\n")
+	}
+	if bar := view.Barred; bar != nil {
+		until := "an operator says so"
+		if bar.Until != 0 {
+			until = time.Duration(bar.Until).String()
+		}
+		fmt.Fprintf(&text, "  barred until %s: promote to %v, failure %d: %s\n", until, bar.Role, bar.Failures, bar.Reason)
 	}
 	for _, op := range view.Operations {
 		if op.Result == ResultRunning {

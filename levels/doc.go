@@ -31,6 +31,11 @@
 // The role changes when init or promote begins and when demote, disqualify or
 // qualify ends. A run that belongs to a shutdown starts no role target.
 //
+// An operation that gives a role back waits for another node to take it up (await.go): a
+// switchover until it is done, with a reason why not; shutdown and lock for a bounded time,
+// and not when forced or when nobody could. What stands in the way of an operation is in
+// precheck.go, what follows from a promote that failed in bar.go.
+//
 // # Guarantees
 //
 // Named invariants ([Machine.Check]) hold after every step. Those of general
@@ -61,6 +66,7 @@
 //   - Units are stopped after a component's last shut level only if they are services, not user
 //     managers, scopes or members of a target; what registers during shut is not considered.
 //   - A node whose init was aborted stays initializing until init is retried or its role changes.
+//   - That another vice is ready is believed of gossip: late, and only to wait for it.
 //   - A changed configuration counts from the next level (time limits, policies) or run (ladders).
 //
 // # Concurrency

@@ -36,6 +36,9 @@ func rareStates() map[string]*int {
 	} {
 		states[name] = new(int)
 	}
+	for _, name := range rareAcross() {
+		states[name] = new(int)
+	}
 
 	return states
 }
@@ -52,6 +55,9 @@ type glance struct {
 	failures int
 	works    []WorkID
 	shutting bool
+	op       OperationState
+	await    *Await
+	bar      *Bar
 }
 
 func (w *world) look() glance {
@@ -59,6 +65,10 @@ func (w *world) look() glance {
 		busy: w.machine.busy, pending: len(w.machine.byTag), redo: w.machine.s.Redo, undo: w.machine.s.Undo,
 		shutting: w.machine.s.State == StateShuttingDown,
 	}
+	if op := w.machine.s.Operation; op != nil {
+		g.op, g.await = *op, clone(op.Await)
+	}
+	g.bar = clone(w.machine.s.Bar)
 	if run := w.machine.s.Run; run != nil {
 		g.run, g.runs, g.held = *run, true, run.Phase == PhaseHeld
 		g.run.Parts = slices.Clone(run.Parts)

@@ -150,6 +150,7 @@ func plots() []plot {
 			extra:   map[string]Event{"lost": lost, "shutdown": shutdown},
 			limit:   30000,
 		},
+		acrossSwitchover(at), acrossLock(at), acrossVice(at), acrossPromote(at), acrossFlicker(),
 		{
 			name:    "shut that holds",
 			config:  func(c *Config) { c.Sequences[Shut].OnFailure = PolicyHold },
@@ -274,6 +275,14 @@ func (w *world) canonical() Saved {
 	if saved.Release != nil {
 		left(&saved.Release.Deadline)
 	}
+	if saved.Bar != nil {
+		left(&saved.Bar.Until)
+		saved.Bar.Reason = ""
+	}
+	if saved.Operation != nil && saved.Operation.Await != nil {
+		left(&saved.Operation.Await.Until)
+		left(&saved.Operation.Await.GoneUntil)
+	}
 	if saved.Failed != nil {
 		*saved.Failed = Failure{Sequence: saved.Failed.Sequence}
 	}
@@ -394,6 +403,7 @@ func (w *world) apply(t *testing.T, next move, p plot, sometimes map[string]*int
 		t.Fatalf("%s: %v\nafter %s\n%s", p.name, err, strings.Join(w.path, ", "), w.machine.Describe())
 	}
 	meet(sometimes, before, next, result, w)
+	meetAcross(sometimes, before, next, result, w)
 
 	return result.Err != nil
 }

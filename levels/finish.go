@@ -18,7 +18,9 @@ func (m *Machine) finishRun(outcome, reason string) {
 	case outcomeFailed:
 		m.failed(run, reason)
 	default:
-		// What comes instead follows from the situation.
+		// What comes instead follows from the situation. A role that is wanted again by now has
+		// to be taken up anew.
+		m.s.Redo = m.s.Redo || run.Sequence == Promote && m.s.Role.Leads()
 	}
 }
 
@@ -38,6 +40,7 @@ func (m *Machine) completed(run *RunState) {
 		m.proven()
 		m.tellReady()
 	case Demote:
+		m.s.Redo = false // there is nothing to take up again
 		m.become(m.s.State, run.To)
 	case Disqualify:
 		m.become(m.s.State, RoleOffline)

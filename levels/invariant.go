@@ -29,6 +29,9 @@ import (
 //	release-alone      a role is released while nothing runs
 //	operation-state    shutting down is what a shutdown does, and nothing else
 //	operation-fresh    the operation's number was handed out
+//	await-ends         an operation waits for another node only after its role was given back,
+//	                   and knows until when
+//	bar-ends           a bar has a failure, and an end only while it lasts
 //	leave-state        a node that left knows with which ending, and nobody else does
 //	ready-state        init is complete in no state before up
 //	registration-order registrations stand in order and once each
@@ -69,6 +72,9 @@ func (m *Machine) checkOperation(test func(string, bool)) {
 	shutting := op != nil && op.Kind == OperationShutdown
 	test("operation-state", shutting == (m.s.State == StateShuttingDown))
 	test("operation-fresh", op == nil || op.ID < m.s.NextOperation)
+	test("await-ends", op == nil || op.Await == nil || op.Released && m.s.Release == nil && op.Await.Until != 0 && op.Await.Role.Leads())
+	bar := m.s.Bar
+	test("bar-ends", bar == nil || bar.Failures > 0 && (bar.Active || bar.Until == 0))
 }
 
 func (m *Machine) checkLists(test func(string, bool)) {

@@ -88,6 +88,12 @@ func TestDamageIsNamed(t *testing.T) {
 		{"operation-state", nil, func(s *Saved) { s.State = StateShuttingDown }},
 		{"operation-state", []Event{shutdown}, func(s *Saved) { s.Operation = nil }},
 		{"operation-fresh", []Event{shutdown}, func(s *Saved) { s.NextOperation = 1 }},
+		{"await-ends", []Event{shutdown}, func(s *Saved) { s.Operation.Await = &Await{Role: RoleMaster, Until: 1} }},
+		{"await-ends", []Event{shutdown}, func(s *Saved) {
+			s.Operation.Released, s.Operation.Await = true, &Await{Role: RoleMaster}
+		}},
+		{"bar-ends", nil, func(s *Saved) { s.Bar = &Bar{Active: true} }},
+		{"bar-ends", nil, func(s *Saved) { s.Bar = &Bar{Failures: 1, Until: 1} }},
 		{"leave-state", nil, func(s *Saved) { s.Leave = &LeaveCluster{Mode: ModeReboot} }},
 		{"leave-state", nil, func(s *Saved) { s.State = StateDown }},
 		{"ready-state", nil, func(s *Saved) { s.Ready = true }},

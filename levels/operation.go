@@ -25,6 +25,7 @@ func (m *Machine) request(ev OperationRequested) error {
 		Linger:        ev.Linger,
 		Holds:         gives.Leads(),
 		Gives:         gives,
+		Term:          m.s.Term,
 		Heirs:         m.heirs(ev),
 		Before:        m.s.State,
 	}
@@ -75,13 +76,14 @@ func (m *Machine) gives(kind OperationKind) Role {
 	if kind == OperationQualify || kind == OperationStart {
 		return RoleUnknown
 	}
-	for _, role := range []Role{RoleMaster, RoleVice} {
-		if m.s.Role == role || m.wanted() == role {
-			return role
-		}
+	switch wanted := m.wanted(); {
+	case wanted.Leads():
+		return wanted
+	case m.s.Role.Leads() && !m.s.Known: // nobody else has it
+		return m.s.Role
+	default:
+		return RoleUnknown
 	}
-
-	return RoleUnknown
 }
 
 // imperative says that the operating system asks and will not wait.

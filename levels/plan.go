@@ -120,7 +120,7 @@ func (m *Machine) lossCause(to Role) string {
 
 func (m *Machine) electionCause(to Role) string {
 	if m.s.Redo {
-		return fmt.Sprintf("%v again in place: the demote was aborted", to)
+		return fmt.Sprintf("%v again in place: what was under way was taken back", to)
 	}
 
 	return fmt.Sprintf("elected %v, term %d", to, m.s.Term)
@@ -131,6 +131,9 @@ func (m *Machine) electionCause(to Role) string {
 func (m *Machine) operationPlan(op *OperationState) []step {
 	cause := fmt.Sprintf("operation %d, %v by %s", op.ID, op.Kind, op.By)
 	role := m.s.Role
+	if run := m.s.Run; run != nil && run.Sequence == Demote && run.Op != op.ID && op.Kind != OperationShutdown {
+		role = run.To // it is not canceled, and does what the operation would
+	}
 	var steps []step
 	run := func(sequence Sequence, to Role) {
 		steps = append(steps, step{
@@ -156,7 +159,7 @@ func (m *Machine) operationPlan(op *OperationState) []step {
 			run(Qualify, RoleSpare)
 		}
 	case OperationShutdown:
-		if role == RoleSpare && m.s.Qualified && m.s.Config.Eligible && !op.Disqualified {
+		if role == RoleSpare && m.s.Config.Eligible && !op.Disqualified {
 			run(Disqualify, RoleOffline)
 		}
 		if !op.Shut {
@@ -212,6 +215,9 @@ func (m *Machine) next() bool {
 		}
 		m.begin(st)
 	case stepRelease:
+		if op := m.s.Operation; op != nil {
+			op.Await = nil // elected once more while it waited
+		}
 		m.s.Release = &Release{To: st.node, Deadline: m.now.Add(releaseTimeout)}
 		m.emit(ReleaseRole{To: st.node})
 	case stepPersist:
@@ -282,7 +288,7 @@ func (m *Machine) outline(op *OperationState) []string {
 			lines = append(lines, fmt.Sprintf("%v (%v → %v)", st.sequence, st.from, st.to))
 			lines = append(lines, m.outlineRun(m.draft(st), stopped)...)
 		case stepRelease:
-			lines = append(lines, strings.TrimSpace("release the role "+string(st.node)))
+			lines = append(lines, outlineRelease(op, st.node))
 		case stepPersist:
 			lines = append(lines, fmt.Sprintf("set qualified = %t", st.qualified))
 		case stepLeave:
@@ -297,6 +303,16 @@ func (m *Machine) outline(op *OperationState) []string {
 	}
 
 	return lines
+}
+
+// outlineRelease says to whom the role goes, or that it goes to nobody.
+func outlineRelease(op *OperationState, to NodeID) string {
+	line := strings.TrimSpace("release the role " + string(to))
+	if op.Gives == RoleMaster && op.Kind.takesOut() && !op.Heirs {
+		line += "; no other node can take it over now"
+	}
+
+	return line
 }
 
 // outlineAwait is the wait for another node in a plan.

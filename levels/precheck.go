@@ -96,8 +96,13 @@ func (m *Machine) occupied(ev OperationRequested) string {
 		return ""
 	}
 
-	return fmt.Sprintf("operation %d, %v by %s, since %v, at %s; wait for its end",
-		running.ID, running.Kind, running.By, m.now.Sub(running.Started), m.stepText(running))
+	advice := "wait for its end"
+	if run := m.s.Run; run != nil && run.Op == running.ID && run.Phase == PhaseHeld {
+		advice = fmt.Sprintf("it is held: %s; retry, skip or abort that with \"cssc sequence\"", run.Reason)
+	}
+
+	return fmt.Sprintf("operation %d, %v by %s, since %v, at %s; %s",
+		running.ID, running.Kind, running.By, m.now.Sub(running.Started), m.stepText(running), advice)
 }
 
 // wellFormed checks the arguments alone.
@@ -196,7 +201,7 @@ func (m *Machine) lockReasons(ev OperationRequested) []string {
 	switch {
 	case !m.s.Qualified:
 		return []string{"the node is disqualified already"}
-	case m.s.Role != RoleMaster || ev.Force:
+	case !m.masters() || ev.Force:
 		return nil
 	}
 	var reasons []string
@@ -210,9 +215,11 @@ func (m *Machine) lockReasons(ev OperationRequested) []string {
 
 func (m *Machine) switchReasons(ev OperationRequested) []string {
 	switch {
-	case m.s.Role != RoleMaster && m.s.Master == "":
+	case !m.masters() && m.s.Master == "":
 		return []string{fmt.Sprintf("this node is %v and no master is known; see \"cssc explain\"", m.s.Role)}
-	case m.s.Role != RoleMaster:
+	case !m.masters() && m.s.Role == RoleMaster:
+		return []string{fmt.Sprintf("this node is giving the mastership up; ask the master %s", m.s.Master)}
+	case !m.masters():
 		return []string{fmt.Sprintf("this node is %v; ask the master %s", m.s.Role, m.s.Master)}
 	case ev.To == m.s.Config.Node:
 		return []string{fmt.Sprintf("%s is the master already", ev.To)}
@@ -259,9 +266,13 @@ func (b *Briefing) other(node NodeID) (Other, bool) {
 	return b.Others[i], true
 }
 
-// heir is who takes over when nobody is asked for: the vice, or else the first who can.
+// heir is who takes over when nobody is asked for: the vice if it can, or else the first
+// node that can.
 func (m *Machine) heir(ev OperationRequested) NodeID {
-	if m.otherVice() || ev.Briefing == nil {
+	if ev.Briefing == nil {
+		return m.s.Vice
+	}
+	if vice, there := ev.Briefing.other(m.s.Vice); there && len(vice.Obstacles) == 0 {
 		return m.s.Vice
 	}
 	for _, other := range ev.Briefing.Others {
@@ -297,6 +308,11 @@ func (m *Machine) whyNobody(ev OperationRequested) string {
 	}
 
 	return " (" + strings.Join(list, "; ") + ")"
+}
+
+// masters says that this node is the master, and no other one has taken that from it.
+func (m *Machine) masters() bool {
+	return m.s.Role == RoleMaster && (!m.s.Known || m.s.Master == m.s.Config.Node)
 }
 
 // otherVice says that somebody stands by to take the mastership.

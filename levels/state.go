@@ -38,7 +38,8 @@ type Saved struct {
 	Reached    Level `json:"reached"`
 	ReachedAny bool  `json:"reached_any"`
 
-	// Redo: a planned demote was aborted, the role has to be taken up again in place.
+	// Redo: a planned demote was aborted, or a promote canceled: while the role is wanted it
+	// has to be taken up again in place.
 	// Undo: a promote failed, the role has to be put down and given back.
 	Redo bool `json:"redo"`
 	Undo bool `json:"undo"`
@@ -218,8 +219,10 @@ type OperationState struct {
 	// Linger: stay a voter before leaving.
 	Linger bool `json:"linger"`
 	// Holds: there is a role to give back, which is Gives; Released: it was.
-	Holds    bool `json:"holds"`
-	Gives    Role `json:"gives"`
+	Holds bool `json:"holds"`
+	Gives Role `json:"gives"`
+	// Term is that of the beginning.
+	Term     Term `json:"term"`
 	Released bool `json:"released"`
 	// Heirs: somebody was there to take it over when the operation began. Await is the wait
 	// until somebody has.

@@ -22,6 +22,10 @@ func (s *story) option(key string, values []string, start *Start) {
 		start.Qualified = value == "true"
 	case "gate_vice":
 		s.config.GateVice = value == "true"
+	case "takeover":
+		limit, err := time.ParseDuration(value)
+		s.must(err)
+		s.config.TakeOver = limit
 	case "max":
 		s.config.MaxRegistrations = s.number(value)
 	case "max_per_client":
@@ -190,7 +194,7 @@ func (s *story) role(word string, plain []string, named map[string]string) RoleC
 
 func (s *story) gate(word string, named map[string]string) MasterProgress {
 	s.t.Helper()
-	gate := MasterProgress{Master: s.machine.View().Master, Term: s.term, Complete: word == "complete", Ready: word == "complete"}
+	gate := MasterProgress{Master: s.machine.View().Master, Term: s.term, Complete: word == "complete", Ready: word == "complete" && named["ready"] != "false"}
 	if master, given := named["master"]; given {
 		gate.Master = NodeID(master)
 	}

@@ -75,8 +75,8 @@ func (e *electorate) dissent() string {
 }
 
 // Goal: nodes without a vote disturb nobody, however many of them come, go and fall silent
-// at a time: no lease is lost, every voter is asked for each promise, and each of them knows
-// the master within a lease of its start, and the next one soon after the voters do. Method: 5
+// at a time: no lease is lost, each of them knows the master within two leases of its start,
+// messages that get lost included, and the next one within three of the crash. Method: 5
 // voters on a network that loses 2 % and takes up to 20 ms; 60 others start at one moment,
 // fail at one moment, and start again; then the master crashes while half of them do so again.
 func TestACrowdDisturbsNoElection(t *testing.T) {
@@ -94,7 +94,7 @@ func TestACrowdDisturbsNoElection(t *testing.T) {
 		for range 2 {
 			began := time.Now()
 			e.bootAll(crowd)
-			e.agree(testLease, "not all know the master")
+			e.agree(2*testLease, "not all know the master")
 			t.Logf("all know the master after %v", time.Since(began))
 			e.formed(time.Minute, append(slices.Clone(voters), crowd...)...)
 			t.Logf("all see all after %v", time.Since(began))
@@ -116,7 +116,7 @@ func TestACrowdDisturbsNoElection(t *testing.T) {
 		}
 		e.bootAll(crowd[:crowdSize/2])
 		began := time.Now()
-		e.agree(2*testLease, "not all know the next master")
+		e.agree(3*testLease, "not all know the next master")
 		t.Logf("all know the next master after %v", time.Since(began))
 		if e.elections != lone+1 {
 			t.Errorf("%d elections, want %d", e.elections, lone+1)

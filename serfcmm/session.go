@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,26 +41,33 @@ type pace struct {
 
 // paceOf slows gossip down as the table grows. A node's share of it does not depend on their
 // number, but what all nodes learn of each other at once does, by its square: with hundreds,
-// every node passes hundreds of entries on, each so many times. Nothing that matters waits
-// for gossip, and those who look at it can wait a second.
+// every node passes hundreds of entries on, each so many times; and a network that stands
+// still for longer than a probe may take makes all of them suspect each other and object.
+// Nothing that matters waits for gossip, and those who look at it can wait a second.
 func paceOf(nodes int) pace {
 	const (
-		small, few = 9, 50
-		// A piece of news for each node of the table costs all of them this much longer.
-		cardShare = 5 * time.Millisecond
+		small, few, many = 9, 50, 99
+		// For each node of a large table news of one, and the question whether it is alive, may
+		// take this much longer.
+		share = 5 * time.Millisecond
 	)
 	p := pace{gossip: 100 * time.Millisecond, probe: 500 * time.Millisecond, probeTimeout: 250 * time.Millisecond}
 	if nodes > few {
-		p.gossip, p.probe, p.probeTimeout = 2*p.gossip, 2*p.probe, 2*p.probeTimeout
-		p.cards = time.Duration(nodes) * cardShare
+		p.gossip = 2 * p.gossip
+		p.cards = time.Duration(nodes) * share
+		p.probe += p.cards
+		p.probeTimeout = p.probe / 2
 	}
-	// memberlist multiplies by the digits of the number of nodes: 8 up to 9 nodes, 12 from
-	// there on. Its own number, 4 at 7 nodes and 8 at 15, left a few per cent of the changes
-	// to the next exchange of everything.
-	digits := len(strconv.Itoa(nodes))
-	p.retransmit = max(1, 12/digits)
-	if nodes <= small {
+	// memberlist multiplies by the digits of the number of nodes: 8 up to 9 nodes, 12 up to 99,
+	// 9 from there on. Its own number, 4 at 7 nodes and 8 at 15, left a few per cent of the
+	// changes to the next exchange of everything.
+	switch {
+	case nodes <= small:
 		p.retransmit = 8
+	case nodes <= many:
+		p.retransmit = 6
+	default:
+		p.retransmit = 3
 	}
 
 	return p
@@ -167,6 +173,7 @@ func (n *Node) serfConfig(s *session) *serf.Config {
 		list.Delegate = &filter{Delegate: list.Delegate, notes: func(text []byte) { n.hear(s, text) }}
 	}
 	list.Transport = s.way
+	list.Alive, list.Merge = (*admission)(n), (*admission)(n)
 
 	config := serf.DefaultConfig()
 	config.NodeName = string(n.options.Self)
@@ -177,7 +184,6 @@ func (n *Node) serfConfig(s *session) *serf.Config {
 	config.DisableCoordinates = true
 	config.BroadcastTimeout, config.LeavePropagateDelay = announceTimeout, farewell
 	config.UserEventSizeLimit, config.QuerySizeLimit, config.QueryResponseSizeLimit = gossipLimit, gossipLimit, gossipLimit
-	config.Merge = (*admission)(n)
 	if tags, err := tagsOf(*n.card.Load(), n.options.Origin); err == nil {
 		config.Tags = tags
 	}
@@ -185,33 +191,39 @@ func (n *Node) serfConfig(s *session) *serf.Config {
 	return config
 }
 
-// admission keeps out of the member list whoever is not in the node table. Serf asks it for
-// each member by itself, and for all of a joining node's view together.
+// admission keeps out of the member list whoever is not in the node table. memberlist asks it
+// for each member that anybody tells of, and for all of a joining node's view together. It
+// stands in the place of Serf's own, which decodes the tags of each member each time before it
+// would ask us.
 type admission Node
 
-// NotifyMerge refuses a single member that the table does not admit. Of a view with several
-// it refuses only one that has nobody of ours: each member is asked for again before it
-// gets in, and one that was just taken out of the table must not keep the others from
-// joining.
-func (a *admission) NotifyMerge(members []*serf.Member) error {
+// NotifyAlive refuses a member that the table does not admit.
+func (a *admission) NotifyAlive(member *memberlist.Node) error {
 	n := (*Node)(a)
-	table := n.table.Load()
+	err := n.table.Load().admits(levels.NodeID(member.Name), member.Addr, member.Port)
+	if err == nil && len(member.Meta) > memberlist.MetaMaxSize {
+		err = fmt.Errorf("node %s is kept out: its card has %d bytes", member.Name, len(member.Meta))
+	}
+	if err != nil && member.State != memberlist.StateLeft {
+		n.counters.refused.Add(1)
+		n.problems.pass("refused "+printable(member.Name), err.Error())
+	}
+
+	return err
+}
+
+// NotifyMerge refuses a view that has nobody of ours. One with a stranger among others is
+// taken: each member is asked for again before it gets in, and one that was just taken out of
+// the table must not keep the others from joining.
+func (a *admission) NotifyMerge(members []*memberlist.Node) error {
 	var first error
 	for _, member := range members {
-		err := table.admits(levels.NodeID(member.Name), member.Addr, member.Port)
+		err := a.NotifyAlive(member)
 		if err == nil {
-			if len(members) > 1 {
-				return nil
-			}
-
-			continue
+			return nil
 		}
 		if first == nil {
 			first = err
-		}
-		if member.Status == serf.StatusNone {
-			n.counters.refused.Add(1)
-			n.problems.pass("refused "+printable(member.Name), err.Error())
 		}
 	}
 

@@ -15,8 +15,11 @@ func (m *Machine) pickVice() NodeID {
 	early := m.now < m.since.Add(2*m.config.RenewEvery)
 	first := NodeID("") // of those whose init is not over
 	for _, node := range m.config.Nodes {
+		if !node.Eligible {
+			continue
+		}
 		p := m.peers[node.ID]
-		if p == nil || !node.Eligible {
+		if p == nil {
 			continue
 		}
 		if m.fit(node.ID) {

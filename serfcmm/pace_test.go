@@ -1,0 +1,29 @@
+package serfcmm
+
+import (
+	"strconv"
+	"testing"
+	"time"
+)
+
+// Goal: gossip gets slower with the table, never faster, never so slow that cards take longer
+// than a second or two each, and news is sent on often enough to miss hardly anybody. Method:
+// all sizes of a table up to the largest.
+func TestGossipSlowsDownWithTheTable(t *testing.T) {
+	t.Parallel()
+	before := paceOf(1)
+	for nodes := 2; nodes <= 1024; nodes++ {
+		p := paceOf(nodes)
+		if p.gossip < before.gossip || p.probe < before.probe || p.cards < before.cards {
+			t.Errorf("%d nodes: %+v is faster than %+v", nodes, p, before)
+		}
+		digits := len(strconv.Itoa(nodes))
+		if sent := p.retransmit * digits; sent < 8 || sent > 12 || 2*p.probeTimeout > p.probe {
+			t.Errorf("%d nodes: news is sent %d times, want 8 to 12; %+v", nodes, sent, p)
+		}
+		before = p
+	}
+	if p := paceOf(300); p.cards > 2*time.Second || p.probe > 2*time.Second {
+		t.Errorf("300 nodes: %+v, want two seconds at most", p)
+	}
+}

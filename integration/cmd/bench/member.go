@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -36,6 +37,7 @@ func runMembers(ctx context.Context, args []string) error {
 	for _, node := range loaded.Nodes {
 		peers = append(peers, serfcmm.Peer{Name: node.Name, Address: node.Address})
 	}
+	debug.SetGCPercent(crowdGarbage)
 	opinions := make(chan memberOpinion, count)
 	var nodes []*serfcmm.Node
 	var all sync.WaitGroup

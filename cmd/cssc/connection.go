@@ -55,6 +55,20 @@ func (c *connection) Status(ctx context.Context) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return readReport(text)
+}
+
+func (c *connection) NodeStatus(ctx context.Context, node string) (*report, error) {
+	text, err := c.NodeStatusText(ctx, levels.NodeID(node))
+	if err != nil {
+		return nil, err
+	}
+
+	return readReport(text)
+}
+
+func readReport(text string) (*report, error) {
 	status := &report{}
 	if err := json.Unmarshal([]byte(text), status); err != nil {
 		return nil, fmt.Errorf("read status: %w; is the agent of another version?", err)

@@ -17,7 +17,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1   // the command was carried out and ended badly
 	exitUsage       = 2   // the command line is wrong; nothing was asked
-	exitUnreachable = 3   // no bus or no agent
+	exitUnreachable = 3   // no bus, no agent, or another node could not be asked
 	exitRefused     = 4   // a precondition does not hold, or no permission; nothing changed
 	exitTimeout     = 5   // the time ran out; what was asked may still go on
 	exitAttention   = 6   // something waits for an operator
@@ -103,6 +103,8 @@ func classify(err error) (code int, hints []string) {
 		return exitRefused, []string{"try again in a moment"}
 	case errors.Is(err, levels.ErrNoSuchNode):
 		return exitRefused, []string{"the nodes are: cssc nodes"}
+	case errors.Is(err, levels.ErrUnreachable):
+		return exitUnreachable, []string{"how the nodes are: cssc nodes", "on that node: systemctl status cssc-agent; journalctl -b -u cssc-agent"}
 	case errors.Is(err, dbusapi.ErrUnknownCall):
 		return exitFailed, []string{"cssc and the agent are of different versions: cssc version"}
 	case errors.Is(err, levels.ErrRefused), errors.Is(err, levels.ErrNotYours), errors.Is(err, dbusapi.ErrLimit),

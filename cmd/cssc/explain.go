@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,6 +44,9 @@ func (a *app) explainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if !found[0].Self && found[0].Alive { // who is not heard is explained best by those who hear
+				return a.explainOther(cmd.Context(), status, found[0])
+			}
 			reasons := a.reasons(status, found[0])
 			if found[0].Self {
 				records, err := a.records(cmd.Context(), recentRuns)
@@ -56,6 +60,35 @@ func (a *app) explainCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// explainOther lets another node explain itself; what it cannot tell, the agent here does.
+func (a *app) explainOther(ctx context.Context, here *report, node levels.NodeView) error {
+	there, unasked := a.nodeStatus(ctx, here, string(node.Node))
+	if unasked != nil {
+		a.showReasons(node, a.reasons(here, node))
+
+		return unasked
+	}
+	found, err := onlyNode(there.Nodes, string(node.Node))
+	if err != nil {
+		return err
+	}
+	reasons := a.reasons(there, found[0])
+	records, err := ask(ctx, a, func(agent agentPort, ctx context.Context) ([]record, error) {
+		return agent.NodeHistory(ctx, string(node.Node), recentRuns)
+	})
+	if err == nil { // else it has told enough
+		reasons = append(reasons, failureReason(records)...)
+	}
+	for i := range reasons {
+		for j, step := range reasons[i].Do {
+			reasons[i].Do[j] = fmt.Sprintf("on %s: %s", node.Node, step)
+		}
+	}
+	a.showReasons(found[0], reasons)
+
+	return nil
 }
 
 func (a *app) showReasons(node levels.NodeView, reasons []reason) {

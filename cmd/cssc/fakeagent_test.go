@@ -35,6 +35,8 @@ type fakeAgent struct {
 	next    uint64
 	// keys are those of the cluster.
 	keys []levels.KeyView
+	// there are the runs of other nodes.
+	there map[levels.NodeID]*levels.RunView
 	// refuse is what every request is answered with, when set.
 	refuse error
 }
@@ -229,8 +231,36 @@ func (f *fakeAgent) known(node levels.NodeID) error {
 	return fmt.Errorf("%w: %q", levels.ErrNoSuchNode, string(node))
 }
 
+// NodeStatus is what a living node of the scenario would tell of itself.
 func (f *fakeAgent) NodeStatus(_ context.Context, node levels.NodeID) (string, error) {
-	return "", fmt.Errorf("status of %s: %w: it is not heard", node, levels.ErrUnreachable)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.known(node); err != nil {
+		return "", err
+	}
+	there := f.status
+	there.Node, there.Nodes = node, slices.Clone(there.Nodes)
+	there.Run, there.LostTargets, there.NeedReload, there.Problems, there.Operations, there.Why = nil, nil, false, []string{}, nil, ""
+	for i := range there.Nodes {
+		n := &there.Nodes[i]
+		if n.Self = n.Node == node; !n.Self {
+			continue
+		}
+		if !n.Alive {
+			return "", fmt.Errorf("status of %s: %w: it is not heard", node, levels.ErrUnreachable)
+		}
+		there.State, there.Role, there.Qualified, there.Reached, there.ReachedAny = n.State, n.Role, n.Qualified, n.Reached, n.ReachedAny
+		there.Ready = n.State == levels.StateUp
+	}
+	if own := slices.IndexFunc(there.Nodes, func(n levels.NodeView) bool { return n.Self && !n.InStep }); own >= 0 {
+		for i := range there.Nodes { // it is the others who are out of step
+			there.Nodes[i].InStep, there.Nodes[i].Differs = i == own, f.status.Nodes[own].Differs
+		}
+	}
+	there.Run = f.there[node]
+	text, err := json.Marshal(there)
+
+	return string(text), err
 }
 
 // NodeHistory tells what the script gave to the node; the first question is one too many.

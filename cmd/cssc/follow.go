@@ -30,6 +30,12 @@ type follower struct {
 	// broken is why the status cannot be read any more, since lost; what is left are
 	// the events that came before.
 	broken error
+	// remote says that it is about another node: what this node does meanwhile is its own
+	// business. step is what was told of it last, there what that node told of itself at asked.
+	remote bool
+	step   string
+	there  *report
+	asked  time.Time
 	// shut says that the shut sequence is behind the node.
 	shut bool
 	// over is the operation when it has ended; removed says that its last event is heard.
@@ -103,16 +109,17 @@ func (f *follower) look(ctx context.Context) (over bool, err error) {
 	}
 	index := slices.IndexFunc(status.Operations, func(o levels.OperationView) bool { return o.ID == f.id })
 	if index < 0 {
-		return true, failed(exitFailed,
-			fmt.Errorf("%s: the agent does not know operation %d any more", requestWords(f.request), f.id),
-			"see what became of it: cssc status; cssc history")
+		return true, f.forgotten()
 	}
 	operation := status.Operations[index]
-	f.node = string(operation.Node)
+	f.node, f.remote = string(operation.Node), operation.Node != status.Node
 	if operation.Result != levels.ResultRunning {
 		f.over = &operation
 
 		return false, nil
+	}
+	if f.remote {
+		return f.lookThere(ctx, operation)
 	}
 	if run := status.Run; run != nil && run.Phase == levels.PhaseHeld {
 		return true, f.held(status)
@@ -162,6 +169,9 @@ func (f *follower) rest(events <-chan event) {
 func (f *follower) heard(happened event) {
 	if happened.Name == "OperationRemoved" && field(happened, "id") == strconv.FormatUint(uint64(f.id), 10) {
 		f.removed = true
+	}
+	if f.remote && field(happened, "id") != strconv.FormatUint(uint64(f.id), 10) {
+		return
 	}
 	if happened.Name == "SequenceFinished" && field(happened, "sequence") == levels.Shut.String() {
 		f.shut = true

@@ -26,7 +26,7 @@ func endsSystem(r request) bool {
 // goesDown says that the sequences are behind the node: what is missing now is
 // missing because the node goes down.
 func (f *follower) goesDown() bool {
-	return endsSystem(f.request) && (f.shut || (f.last != nil && f.last.State == levels.StateLeaving))
+	return !f.remote && endsSystem(f.request) && (f.shut || (f.last != nil && f.last.State == levels.StateLeaving))
 }
 
 // down ends a shutdown whose connection went with the node.
@@ -58,7 +58,7 @@ func (f *follower) ended(operation levels.OperationView) error {
 		if endsSystem(f.request) {
 			return f.down()
 		}
-		f.say("%s", doneWords(f.request, operation))
+		f.say("%s", f.doneWords(operation))
 
 		return f.document(operation.Result, "")
 	case levels.ResultFailed, levels.ResultCanceled, levels.ResultRunning:
@@ -67,20 +67,24 @@ func (f *follower) ended(operation levels.OperationView) error {
 		}
 
 		return failed(exitFailed, fmt.Errorf("%s: %s: %s", requestWords(f.request), operation.Result, dash(operation.Error)),
-			"what happened: cssc history; cssc status")
+			f.whatHappened())
 	default:
 		return fmt.Errorf("%s: unknown result %d", requestWords(f.request), operation.Result)
 	}
 }
 
-func doneWords(r request, operation levels.OperationView) string {
+func (f *follower) doneWords(operation levels.OperationView) string {
 	took := span(operation.Ended.Sub(operation.Started))
-	switch r.Kind {
+	where, node := "", ""
+	if f.remote {
+		where, node = "on "+f.node+": ", " "+f.node
+	}
+	switch f.request.Kind {
 	case levels.OperationShutdown:
-		return fmt.Sprintf("%s has left the cluster after %s; its cluster services are stopped, the node stays up; back with: cssc start",
-			operation.Node, took)
+		return fmt.Sprintf("%s has left the cluster after %s; its cluster services are stopped, the node stays up; back with: %scssc start",
+			operation.Node, took, where)
 	case levels.OperationDisqualify:
-		return fmt.Sprintf("%s is locked after %s; it holds no role until: cssc unlock", operation.Node, took)
+		return fmt.Sprintf("%s is locked after %s; it holds no role until: cssc unlock%s", operation.Node, took, node)
 	case levels.OperationQualify:
 		return fmt.Sprintf("%s is unlocked after %s; it may hold a role again", operation.Node, took)
 	case levels.OperationStart:
@@ -94,10 +98,32 @@ func doneWords(r request, operation levels.OperationView) string {
 	}
 }
 
+// whatHappened says where a failed operation can be looked into.
+func (f *follower) whatHappened() string {
+	if f.remote {
+		return "what happened: cssc status " + f.node + "; on " + f.node + ": cssc history"
+	}
+
+	return "what happened: cssc history; cssc status"
+}
+
+// forgotten ends the watch of an operation that the agent does not list any more.
+func (f *follower) forgotten() error {
+	hint := "see what became of it: cssc status; cssc history"
+	if f.remote {
+		hint = "the agent here was restarted and follows it no more; it goes on: cssc status " + f.node
+	}
+
+	return failed(exitFailed, fmt.Errorf("%s: the agent does not know operation %d any more", requestWords(f.request), f.id), hint)
+}
+
 // held stops following: an operator must decide, and the operation goes on after.
 func (f *follower) held(status *report) error {
 	f.screen.stay()
-	run, hints := status.Run, heldHints(status.Run.Sequence)
+	run, hints, where := status.Run, heldHints(status.Run.Sequence), ""
+	if f.remote {
+		where = " on " + f.node + ", and what to do about it is to be typed there"
+	}
 	if !f.app.asJSON {
 		f.app.printf("%s", f.app.runScreen(status))
 		hints = nil // the screen has them
@@ -107,8 +133,8 @@ func (f *follower) held(status *report) error {
 	}
 
 	return failed(exitAttention,
-		fmt.Errorf("%s: %s is held at level %s; it goes on when that is resolved",
-			requestWords(f.request), run.Sequence, run.Level), hints...)
+		fmt.Errorf("%s: %s is held at level %s%s; it goes on when that is resolved",
+			requestWords(f.request), run.Sequence, run.Level, where), hints...)
 }
 
 // cut ends a watch whose bus connection or time is over.
@@ -130,7 +156,10 @@ func (f *follower) cut(ctx context.Context) error {
 // unknown is the honest end when nobody can be asked any more.
 func (f *follower) unknown(cause error) error {
 	where := "before its first step was seen"
-	if f.last != nil && f.last.Run != nil {
+	switch {
+	case f.remote:
+		where = "at: " + f.step
+	case f.last != nil && f.last.Run != nil:
 		where = fmt.Sprintf("at %s level %s", f.last.Run.Sequence, f.last.Run.Level)
 	}
 

@@ -12,6 +12,8 @@ import (
 // of levels and those below.
 type agentPort interface {
 	Status(ctx context.Context) (*report, error)
+	// NodeStatus is the status of another node as its own agent tells it.
+	NodeStatus(ctx context.Context, node string) (*report, error)
 	// History returns the newest records first; limit 0 = all that are kept.
 	History(ctx context.Context, limit int) ([]record, error)
 	// NodeHistory is History of any node, "" for this one; another node tells as many runs as

@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"step":       scriptStep,
 			"switched":   scriptSwitched,
 			"refuse":     scriptRefuse,
+			"there":      scriptThere,
 			"forget":     scriptForget,
 			"notify":     scriptNotify,
 			"invoke":     scriptInvoke,
@@ -211,7 +212,7 @@ func scriptStep(ts *testscript.TestScript, _ bool, args []string) {
 func scriptRefuse(ts *testscript.TestScript, _ bool, args []string) {
 	sentinels := map[string]error{
 		"refused": levels.ErrRefused, "busy": levels.ErrBusy, "invalid": levels.ErrInvalid,
-		"denied": dbusapi.ErrAccessDenied, "nothing": nil,
+		"denied": dbusapi.ErrAccessDenied, "unreachable": levels.ErrUnreachable, "timeout": dbusapi.ErrTimeout, "nothing": nil,
 	}
 	agent := stageOf(ts).agent
 	agent.mu.Lock()
@@ -219,6 +220,15 @@ func scriptRefuse(ts *testscript.TestScript, _ bool, args []string) {
 	if agent.refuse = sentinels[args[0]]; agent.refuse != nil {
 		agent.refuse = fmt.Errorf("%w: %s", agent.refuse, args[1])
 	}
+}
+
+// scriptThere: there NODE: on that node a run is held from now on.
+func scriptThere(ts *testscript.TestScript, _ bool, args []string) {
+	agent := stageOf(ts).agent
+	agent.mu.Lock()
+	defer agent.mu.Unlock()
+	run := scenarioHeld().Run
+	agent.there = map[levels.NodeID]*levels.RunView{levels.NodeID(args[0]): run}
 }
 
 // scriptNotify: notify listen | notify sees REGEXP: the service manager's side of sd_notify.

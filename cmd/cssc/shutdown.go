@@ -104,8 +104,9 @@ func (a *app) switchoverCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "switchover",
 		Short: "Hand the mastership over to the vice, or to another node",
-		Long: "Hand the mastership over: this node, the master, is demoted level by level, and then\n" +
-			"the vice, or the node that is named, is promoted. Nobody waits for a lease.",
+		Long: "Hand the mastership over: the master, whichever node this is asked on, is demoted level\n" +
+			"by level, and then the vice, or the node that is named, is promoted. Nobody waits for\n" +
+			"a lease.",
 		Example: "  cssc switchover\n  cssc switchover --to n3 --reason 'new memory for n1'",
 		Args:    arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

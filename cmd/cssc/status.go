@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,13 +30,17 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var unasked error
 			if len(args) > 0 {
-				if status.Nodes, err = onlyNode(status.Nodes, args[0]); err != nil {
+				if status, unasked, err = a.statusOf(cmd.Context(), status, args[0]); err != nil {
 					return err
 				}
 			}
 			if err := a.showStatus(status); err != nil {
 				return err
+			}
+			if unasked != nil {
+				return unasked
 			}
 			if check && len(attention(status)) > 0 {
 				return quiet(exitAttention)
@@ -48,6 +53,48 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the agent is there and no run is in progress, or one is held")
 
 	return cmd
+}
+
+// statusOf is the status of one node as it tells it itself, with its own line of the nodes
+// alone. When it cannot be asked it is what the agent here knows of it, which unasked says.
+func (a *app) statusOf(ctx context.Context, here *report, name string) (status *report, unasked, err error) {
+	known, err := onlyNode(here.Nodes, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if known[0].Self {
+		here.Nodes = known
+
+		return here, nil, nil
+	}
+	there, err := a.nodeStatus(ctx, here, name)
+	if err != nil {
+		bare := *here
+		bare.Nodes, bare.Run, bare.Operations, bare.Problems, bare.LostTargets, bare.NeedReload = known, nil, nil, nil, nil, false
+
+		return &bare, err, nil
+	}
+	if there.Nodes, err = onlyNode(there.Nodes, name); err != nil {
+		return nil, nil, err
+	}
+
+	return there, nil, nil
+}
+
+// nodeStatus asks another node, and says that what follows comes from there.
+func (a *app) nodeStatus(ctx context.Context, here *report, name string) (*report, error) {
+	there, err := ask(ctx, a, func(agent agentPort, ctx context.Context) (*report, error) { return agent.NodeStatus(ctx, name) })
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: this is what %s knows of it: %w", name, here.Node, err)
+	case a.asJSON:
+	case a.terminalOut:
+		a.printf("%s\n", a.paint().dim("as "+printable(name)+" itself tells it"))
+	default:
+		a.printf("source %s\n", quoted(name))
+	}
+
+	return there, nil
 }
 
 func (a *app) showStatus(status *report) error {

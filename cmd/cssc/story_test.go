@@ -9,6 +9,9 @@ import (
 // storyOf is what an operation does: two levels of shut with a failure that does not
 // stop it, or one level of a role change.
 func (f *fakeAgent) storyOf(operation levels.OperationView) []step {
+	if operation.Node != f.status.Node && operation.Kind != levels.OperationSwitchover {
+		return f.remoteStory(operation)
+	}
 	switch operation.Kind {
 	case levels.OperationShutdown:
 		return f.shutStory(operation)
@@ -63,6 +66,19 @@ func (f *fakeAgent) shutStory(operation levels.OperationView) []step {
 	}
 
 	return append(steps, step{change: func(*report) {}, end: f.vanish})
+}
+
+// remoteStory is an operation on another node, which is lost while it is unlocked.
+func (f *fakeAgent) remoteStory(operation levels.OperationView) []step {
+	at := func(text string) step {
+		return step{change: func(status *report) { status.Operations[len(status.Operations)-1].Step = text }}
+	}
+	if operation.Kind == levels.OperationQualify {
+		return []step{at("qualify level 0"), finish(operation, levels.ResultFailed,
+			"n3 was lost while it did this: qualify level 0; what it did so far stays; ask n3: not reached")}
+	}
+
+	return []step{at("demote level 0"), at("disqualify level last"), finish(operation, levels.ResultDone, "")}
 }
 
 // heldStory is a disqualify that nobody can finish without an operator.

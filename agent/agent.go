@@ -78,6 +78,8 @@ type Agent struct {
 
 	// words are those of persons to the election; unbuffered: heard or given up.
 	words chan personsWord
+	// turns are questions of other nodes for a turn; unbuffered.
+	turns chan turnWord
 	// begun are operations on other nodes that are to be followed; unbuffered.
 	begun chan remoteBegun
 	// curious has an entry for each question that wonder has open.
@@ -102,6 +104,10 @@ type request struct {
 	config *config.Config
 	// key names the request of another node, which may ask again; empty = asked once.
 	key string
+	// also are those who asked for the same with the same key meanwhile.
+	also []chan answer
+	// orderer is the node whose operation on the whole cluster this is a part of; else empty.
+	orderer levels.NodeID
 	// bypass goes with a shutdown that leaves all units to systemd.
 	bypass bool
 }
@@ -130,6 +136,7 @@ func New(options Options) *Agent {
 		done:    make(chan struct{}),
 		refresh: make(chan chan struct{}),
 		words:   make(chan personsWord),
+		turns:   make(chan turnWord),
 		begun:   make(chan remoteBegun),
 		curious: make(chan struct{}, curious),
 	}

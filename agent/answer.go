@@ -23,6 +23,8 @@ func (a *Agent) handlers() map[string]handler {
 	return map[string]handler{
 		askOperation:      understood(a.answerOperation),
 		askOperationState: understood(a.answerState),
+		askForTurn:        understood(a.answerTurn),
+		askTurnOver:       understood(a.answerOver),
 		askStatus:         understood(a.answerStatus),
 		askHistory:        understood(a.answerHistory),
 	}
@@ -78,10 +80,14 @@ func (a *Agent) answerOperation(ctx context.Context, from levels.NodeID, asked o
 	if key != "" {
 		key = string(from) + " " + key
 	}
+	orderer := levels.NodeID("")
+	if asked.Part {
+		orderer = from
+	}
 	id, plan, err := a.operate(ctx, levels.OperationRequested{
 		Kind: asked.Kind, Mode: asked.Mode, To: asked.To, Force: asked.Force, Reason: asked.Reason,
 		By: fmt.Sprintf("%s on %s", asked.By, from), Linger: asked.Linger, DryRun: asked.DryRun,
-	}, key)
+	}, request{key: key, orderer: orderer})
 
 	return operationAnswer{ID: id, Incarnation: a.options.Incarnation, Plan: plan}, err
 }
@@ -91,11 +97,12 @@ func (a *Agent) answerState(ctx context.Context, _ levels.NodeID, asked stateQue
 	a.Fresh(ctx)
 	var answer stateAnswer
 	status := a.Status()
-	if status == nil || asked.Incarnation != a.options.Incarnation {
+	if status == nil {
 		return answer, nil
 	}
 	at := slices.IndexFunc(status.Operations, func(o levels.OperationView) bool { return o.ID == asked.ID })
-	if at >= 0 {
+	// One on the whole cluster goes on over a boot of its coordinator.
+	if at >= 0 && (asked.Incarnation == a.options.Incarnation || status.Operations[at].Kind.OfCluster()) {
 		answer = stateAnswer{Known: true, Operation: status.Operations[at]}
 	}
 

@@ -89,6 +89,7 @@ func (c *cluster) newNode(id levels.NodeID) *world {
 	}
 	w.config.Security.RemoteOperations = []levels.OperationKind{
 		levels.OperationDisqualify, levels.OperationQualify, levels.OperationShutdown, levels.OperationSwitchover, levels.OperationStart,
+		levels.OperationClusterShutdown, levels.OperationRollingReboot,
 	}
 	for _, name := range []levels.NodeID{"n1", "n2", "n3"} {
 		w.config.Nodes = append(w.config.Nodes, config.Node{Name: name, Address: string(name) + ":7946", Eligible: true, Vote: true})
@@ -241,6 +242,7 @@ func TestIsolatedMasterStopsInTime(t *testing.T) {
 func TestLockHandsOver(t *testing.T) {
 	inCluster(t, func(c *cluster) {
 		c.formed()
+		time.Sleep(time.Second) // a new master gives no turn at once
 		begin := time.Now()
 		if _, _, err := c.nodes["n1"].agent.Operation(c.t.Context(), levels.OperationRequested{Kind: levels.OperationDisqualify, By: "test"}); err != nil {
 			t.Fatal(err)

@@ -26,6 +26,10 @@
 // what became of them, status and history. An operation on another node is that node's; here it
 // is followed, has a number of its own, and is in no log (remote.go, remotefollow.go).
 //
+// What concerns several nodes goes by a third machine, fleet: a request is stepped into levels when
+// fleet has its turn (fleet.go). Its plan is in the durable state. The last part of the shutdown of
+// a whole cluster, in which a node stays a voter, is in linger.go.
+//
 // # Guarantees
 //
 // What was acknowledged survives kill -9 at any instruction. An event is in the

@@ -316,6 +316,7 @@ func (l *loop) advertise(view *levels.View) {
 		Qualified: view.Qualified, Hash: c.Hash, Fingerprint: c.Fingerprint, Version: l.options.Version, Incarnation: l.incarnation,
 		Doing: doing(view), Trouble: l.trouble(view), Barred: view.Barred != nil,
 	}
+	l.onCard(&card)
 	if card != l.card {
 		l.card = card
 		l.way.Advertise(card)

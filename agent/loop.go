@@ -10,6 +10,7 @@ import (
 
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/levels/fleet"
 	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
@@ -52,6 +53,8 @@ type pending struct {
 	request
 
 	origin origin
+	// ticket of an operation that has its turn, or needs none.
+	ticket fleet.Ticket
 }
 
 // message is what a work of the loop sends back.
@@ -139,6 +142,7 @@ type loop struct {
 	leaving
 	elsewhere
 	memory
+	convoy
 }
 
 // Run is the agent's life. It returns nil after a planned stop, when ctx ends:
@@ -237,10 +241,13 @@ func (l *loop) wait(ctx context.Context) bool {
 		l.receive(ctx, result)
 	case said := <-l.words:
 		l.heed(ctx, said)
+	case word := <-l.Agent.turns:
+		l.hearTurn(ctx, word)
 	case begun := <-l.Agent.begun:
 		l.beginRemote(ctx, begun)
 	case <-l.way.Changed():
 		l.cardsNew = true
+		l.gossipNews++
 	case <-l.ports.Units.Changed():
 		l.lookNow = true
 	case mode := <-l.ports.System.ShutdownAnnounced():
@@ -273,6 +280,10 @@ func (l *loop) receive(ctx context.Context, result message) {
 		l.wasTold(ctx, result)
 	case remoteNews:
 		l.hearRemote(ctx, result)
+	case fleetNews:
+		l.drive(ctx, l.ports.Clock(), result.event)
+	case orderNews:
+		l.hearOrder(ctx, result)
 	}
 }
 
@@ -311,6 +322,7 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 	}
 	batch := l.queue
 	l.queue = nil
+	batch = l.inTurn(ctx, now, batch)
 	l.brief(batch)
 	saved := l.persist(ctx, now, batch)
 	var actions []levels.Action
@@ -318,6 +330,7 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 	for i, next := range batch {
 		if saved != nil && next.answer != nil {
 			answers[i] = answer{err: saved}
+			l.taken(ctx, now, next, 0, saved)
 
 			continue
 		}
@@ -327,6 +340,7 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 		answers[i] = answer{result: result, err: result.Err}
 		l.keep(next.key, answers[i])
 		l.stepped(ctx, next, result)
+		l.taken(ctx, now, next, result.ID, result.Err)
 	}
 	for _, action := range actions {
 		l.record(ctx, action)
@@ -336,12 +350,11 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 	l.engage(ctx, actions)
 	l.view = l.machine.Glance()
 	for i, next := range batch {
-		if next.answer != nil {
-			next.answer <- answers[i] // capacity 1, sent once
-		}
+		next.reply(answers[i])
 	}
 	l.show(ctx, now, actions)
 	l.conclude(ctx, actions)
+	l.followFleet(ctx, now, actions)
 	l.follow(ctx, now)
 }
 
@@ -377,6 +390,7 @@ func (l *loop) adopt(ctx context.Context, next *config.Config) {
 		l.problems.clear("peers")
 	}
 	_ = l.elect(ctx, election.Configured{Config: next.Election()})
+	l.drive(ctx, l.ports.Clock(), fleet.Configured{Config: fleetConfig(*next)})
 	l.journal.tell(ctx, msgConfigReloaded, "hash", next.Hash, "files", len(next.Files))
 	for _, warning := range next.Warnings {
 		l.journal.tell(ctx, msgProblem, "problem", warning.String())
@@ -410,6 +424,9 @@ func (l *loop) due(ctx context.Context, now levels.Instant) error {
 		_ = l.elect(ctx, election.Ticked{})
 	}
 	l.settle(now)
+	if l.fleetWake != 0 && now >= l.fleetWake {
+		l.drive(ctx, now, fleet.Ticked{})
+	}
 	l.granted = l.granted || l.parting && now >= l.partBy
 	if l.wake != 0 && now >= l.wake {
 		l.push(levels.Ticked{})
@@ -430,6 +447,8 @@ func (l *loop) rearm(now levels.Instant) {
 	consider(l.electWake, l.electWake != 0)
 	consider(l.settleAt, !l.said)
 	consider(l.partBy, l.parting)
+	consider(l.fleetDue(), l.fleetWake != 0)
+	consider(l.stayUntil, l.staying != nil)
 	consider(l.pingAt, l.options.WatchdogInterval > 0)
 	consider(l.resyncAt, l.connected && !l.looking)
 	consider(l.retryAt, l.behind || l.unsaved || l.unsavedVote != nil)

@@ -24,11 +24,26 @@ func (l *loop) admit(r request) {
 		l.queue = append(l.queue, pending{request: r})
 	case answered:
 		r.answer <- known
+	case l.waitsAlready(r):
 	case l.isQueued(r.key):
 		r.answer <- answer{err: fmt.Errorf("%w: this was asked before and is not answered yet", levels.ErrTryAgain)}
 	default:
 		l.queue = append(l.queue, pending{request: r})
 	}
+}
+
+// waitsAlready lets who asks again wait with who asked first, for the turn of the operation.
+func (l *loop) waitsAlready(r request) bool {
+	for ticket, first := range l.turnless {
+		if first.key == r.key {
+			first.also = append(first.also, r.answer)
+			l.turnless[ticket] = first
+
+			return true
+		}
+	}
+
+	return false
 }
 
 func (l *loop) isQueued(key string) bool {

@@ -45,6 +45,7 @@ const (
 	msgElection
 	msgMembersKilled
 	msgRestartGranted
+	msgFleet
 	messageCount
 )
 
@@ -93,6 +94,7 @@ func (k messageKind) describe() messageText {
 		msgElection:          {"5e3b1d9f7c624a80b2e4f6a8c0d1e350", info, "election"},
 		msgMembersKilled:     {"a2c4e6f8091b4d3ea5c7e9f1b3d5f761", alarm, "members of the master's targets are killed"},
 		msgRestartGranted:    {"d8f6e4c2b0a1493f8e7d6c5b4a392872", info, "the voters have promised to wait for a restart"},
+		msgFleet:             {"6b0d2f4a8c1e4739a5f7091b3d5c7e48", info, "several nodes"},
 	}
 
 	return table[min(k, messageCount-1)]

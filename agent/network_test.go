@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/cssc-ha/cssc/agent/config"
@@ -132,7 +133,7 @@ func (n *network) heal() {
 type questions struct {
 	asked map[election.NodeID]chan Question
 	left  map[election.NodeID]bool
-	// lose swallows so many answers.
+	// lose swallows so many answers to requests for an operation.
 	lose int
 	// count counts the questions that arrived, by word.
 	seen []string
@@ -170,7 +171,7 @@ func (p *fakePeers) Ask(ctx context.Context, node levels.NodeID, data []byte) ([
 	question := Question{From: levels.NodeID(p.self), Data: data, Answer: func(answer []byte) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.lose > 0 {
+		if p.lose > 0 && strings.Contains(string(data), `"ask":"operation"`) {
 			p.lose--
 
 			return nil

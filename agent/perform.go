@@ -144,8 +144,7 @@ func (l *loop) conclude(ctx context.Context, actions []levels.Action) {
 		case levels.ReleaseRole:
 			l.giveBack(ctx, action.To)
 		case levels.LeaveCluster:
-			_ = l.elect(ctx, election.LeaveAsked{})
-			l.leave(action)
+			l.depart(ctx, action)
 		case levels.TellOperationStarted:
 			if action.Operation.Kind == levels.OperationStart {
 				l.hearing = false // the machine has forgotten its role, and is told again

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/levels/fleet"
 )
 
 // The agents of two nodes ask each other with one JSON document each way. A question has a word
@@ -47,6 +48,8 @@ type refusalText struct {
 const (
 	askOperation      = "operation"
 	askOperationState = "operation-state"
+	askForTurn        = "turn"
+	askTurnOver       = "turn-over"
 	askStatus         = "status"
 	askHistory        = "history"
 )
@@ -62,6 +65,8 @@ type operationQuestion struct {
 	By     string `json:"by"`
 	Linger bool   `json:"linger,omitempty"`
 	DryRun bool   `json:"dry_run,omitempty"`
+	// Part: it belongs to an operation on the whole cluster that the asker coordinates.
+	Part bool `json:"part,omitempty"`
 	// Key names the request: asked again with it, it is not carried out again.
 	Key string `json:"key"`
 }
@@ -84,6 +89,28 @@ type stateAnswer struct {
 	Known     bool                 `json:"known"`
 	Operation levels.OperationView `json:"operation"`
 }
+
+// turnQuestion asks the master for the turn.
+type turnQuestion struct {
+	Kind levels.OperationKind `json:"kind"`
+	// By is who asked for the operation.
+	By string `json:"by"`
+}
+
+type turnReply struct {
+	Outcome fleet.TurnOutcome `json:"outcome"`
+	Turn    fleet.TurnID      `json:"turn"`
+	// Text says who has it instead.
+	Text string `json:"text,omitempty"`
+}
+
+// overQuestion tells the master that a turn, or an operation without one, has ended.
+type overQuestion struct {
+	Turn   fleet.TurnID       `json:"turn"`
+	Number levels.OperationID `json:"number"`
+}
+
+type overReply struct{}
 
 type statusQuestion struct{}
 

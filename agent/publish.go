@@ -180,6 +180,7 @@ func (l *loop) follow(ctx context.Context, now levels.Instant) {
 	l.tidy(ctx, now, quiet)
 	l.tellElection(ctx)
 	l.rejoin(ctx)
+	l.mayDepart(ctx)
 	l.followShutdown(ctx)
 	if l.syncDue() && len(l.queue) == 0 && now >= l.syncAt {
 		l.wantSync = false

@@ -24,7 +24,8 @@ const (
 )
 
 // OperationOn begins an operation on a node, or with DryRun returns what it would do there.
-// Without a node it is this one, and the master for a switchover. What is asked of another
+// Without a node it is this one, and the master for a switchover and an operation on the whole
+// cluster. What is asked of another
 // node is followed from here: it has a number of this node, and ends here when it ends there.
 //
 // Beside what the node answers it returns levels.ErrNoSuchNode, levels.ErrUnreachable, or
@@ -33,7 +34,8 @@ func (a *Agent) OperationOn(
 	ctx context.Context, node levels.NodeID, operation levels.OperationRequested,
 ) (levels.OperationID, []string, error) {
 	status := a.Status()
-	if node == "" && operation.Kind == levels.OperationSwitchover && status != nil {
+	ofMaster := operation.Kind == levels.OperationSwitchover || operation.Kind.OfCluster()
+	if node == "" && ofMaster && status != nil {
 		node = status.Master
 	}
 	here, err := a.here(node)
@@ -49,7 +51,7 @@ func (a *Agent) OperationOn(
 	if status != nil && followed(status.Operations) >= maxRemote {
 		return 0, nil, fmt.Errorf("%s: %w: %d operations on other nodes are followed already", operation.Kind, levels.ErrBusy, maxRemote)
 	}
-	answer, err := a.requestThere(ctx, node, operation)
+	answer, err := a.requestThere(ctx, node, operation, false)
 	if err != nil || operation.DryRun {
 		return 0, answer.Plan, err
 	}
@@ -103,11 +105,14 @@ func (a *Agent) here(node levels.NodeID) (bool, error) {
 	return false, fmt.Errorf("%w: %q%s", levels.ErrNoSuchNode, string(node), suggestion)
 }
 
-// requestThere asks until the node has answered, with one key, so that it begins once.
-func (a *Agent) requestThere(ctx context.Context, node levels.NodeID, operation levels.OperationRequested) (operationAnswer, error) {
+// requestThere asks until the node has answered, with one key, so that it begins once. As a
+// part it belongs to an operation on the whole cluster that this node coordinates.
+func (a *Agent) requestThere(
+	ctx context.Context, node levels.NodeID, operation levels.OperationRequested, part bool,
+) (operationAnswer, error) {
 	asked := operationQuestion{
 		Kind: operation.Kind, Mode: operation.Mode, To: operation.To, Force: operation.Force, Reason: operation.Reason,
-		By: operation.By, Linger: operation.Linger, DryRun: operation.DryRun, Key: rand.Text(),
+		By: operation.By, Linger: operation.Linger, DryRun: operation.DryRun, Part: part, Key: rand.Text(),
 	}
 	unsure := false
 	var answer operationAnswer

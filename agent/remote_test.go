@@ -346,7 +346,7 @@ func TestUnknownQuestionsAreRefusedInWords(t *testing.T) {
 		c.formed()
 		way := *c.nodes["n3"].agent.peers.Load()
 		for question, part := range map[string]string{
-			`{"version":1,"ask":"turn","body":{}}`:                                  `does not know the question "turn"`,
+			`{"version":1,"ask":"tea","body":{}}`:                                   `does not know the question "tea"`,
 			`{"version":2,"ask":"status","body":{}}`:                                `does not know the question "status" (2)`,
 			`{"version":1,"ask":"operation","body":{"kind":"shutdown","softly":1}}`: `unknown field \"softly\"`,
 			`{"version":1,"ask":"operation","body":{"kind":"explode"}}`:             `explode`,

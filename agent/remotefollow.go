@@ -26,6 +26,8 @@ const (
 	pollLimit = 3 * time.Second
 	// The patience: a node that has not answered for so long is lost; a restart of its agent is shorter.
 	lostAfter = 15 * time.Second
+	// The patience: rebootAfter is that with the coordinator of a rolling reboot, which reboots itself.
+	rebootAfter = 30 * time.Minute
 	// The end: nobody follows an operation for longer than followLimit.
 	followLimit = 24 * time.Hour
 )
@@ -56,19 +58,19 @@ type elsewhere struct {
 	urgent  bool                   // publish now
 }
 
-// begin gives an operation on another node its number here, and follows it.
+// beginRemote follows an operation that somebody here asked for.
 func (l *loop) beginRemote(ctx context.Context, begun remoteBegun) {
+	begun.answer <- l.followThere(ctx, begun.view, begun.there)
+}
+
+// followThere gives an operation on another node its number here, and follows it.
+func (l *loop) followThere(ctx context.Context, view levels.OperationView, there stateQuestion) levels.OperationID {
 	now := l.ports.Clock()
-	view := begun.view
-	view.ID, view.Started = levels.OperationID(remoteBase+int64(now)/int64(time.Second)), now
-	if last := len(l.remotes) - 1; last >= 0 {
-		view.ID = max(view.ID, l.remotes[last].ID+1)
-	}
+	view.ID, view.Started = l.nextNumber(now), now
 	l.remotes = append(l.remotes, view)
 	l.noteRemote(ctx, levels.TellOperationStarted{Operation: view})
-	begun.answer <- view.ID
 	l.work(followLimit, func(ctx context.Context) message {
-		follower := &follower{agent: l.Agent, way: l.way, view: view, there: begun.there}
+		follower := &follower{agent: l.Agent, way: l.way, view: view, there: there}
 
 		return follower.follow(ctx, func(news remoteNews) {
 			select {
@@ -77,6 +79,8 @@ func (l *loop) beginRemote(ctx context.Context, begun remoteBegun) {
 			}
 		})
 	})
+
+	return view.ID
 }
 
 // hearRemote takes what a follower has heard.
@@ -94,6 +98,7 @@ func (l *loop) hearRemote(ctx context.Context, news remoteNews) {
 	}
 	view.Step, view.Result, view.Error, view.Ended = "ended", news.result, news.reason, l.ports.Clock()
 	l.noteRemote(ctx, levels.TellOperationFinished{Operation: *view})
+	l.orderOver(ctx, *view)
 	ended := 0
 	for i := range l.remotes {
 		if l.remotes[i].Result != levels.ResultRunning {
@@ -113,13 +118,15 @@ func (l *loop) noteRemote(ctx context.Context, notice levels.Action) {
 	l.stale.Store(true)
 }
 
-// allOperations adds the operations on other nodes to those of the machine.
+// allOperations adds the operations on other nodes and on the whole cluster to those of the
+// machine.
 func (l *loop) allOperations(own []levels.OperationView) []levels.OperationView {
-	if len(l.remotes) == 0 {
+	ofCluster := l.clusterOperations()
+	if len(l.remotes)+len(ofCluster) == 0 {
 		return own
 	}
-	all := slices.Concat(own, l.remotes)
-	slices.SortStableFunc(all, func(a, b levels.OperationView) int { return cmp.Compare(a.Started, b.Started) })
+	all := slices.Concat(own, l.remotes, ofCluster)
+	slices.SortStableFunc(all, byStart)
 
 	return all
 }
@@ -151,6 +158,10 @@ func (f *follower) follow(ctx context.Context, tell func(remoteNews)) message {
 		case ctx.Err() != nil:
 		case err != nil:
 			if end := f.unanswered(err); end != nil {
+				return end
+			}
+		case !answer.Known && f.view.Kind.OfCluster():
+			if end := f.unanswered(errors.New("it does not know the operation")); end != nil {
 				return end
 			}
 		case !answer.Known:
@@ -187,8 +198,14 @@ func (f *follower) unanswered(err error) message {
 		f.silent = time.Now()
 	}
 	switch left := f.hasLeft(); {
-	case left && f.view.Kind == levels.OperationShutdown:
+	case left && (f.view.Kind == levels.OperationShutdown || f.view.Kind == levels.OperationClusterShutdown):
 		return f.ended(levels.ResultDone, "")
+	case f.view.Kind == levels.OperationRollingReboot: // its coordinator reboots, too
+		if time.Since(f.silent) < rebootAfter {
+			return nil
+		}
+
+		return f.ended(levels.ResultFailed, f.lost("was lost")+"; "+err.Error())
 	case left:
 		return f.ended(levels.ResultFailed, f.lost("left the cluster"))
 	case time.Since(f.silent) >= lostAfter:

@@ -42,16 +42,18 @@ func (a *Agent) SubscribeCancellation(ctx context.Context, client levels.ClientI
 // callbacks: a unit started or stopped by us then would cancel the shutdown, or
 // wait for us as we for it.
 func (a *Agent) Operation(ctx context.Context, operation levels.OperationRequested) (levels.OperationID, []string, error) {
-	return a.operate(ctx, operation, "")
+	return a.operate(ctx, operation, request{})
 }
 
-// operate is Operation; asked again with the same key it answers the same.
-func (a *Agent) operate(ctx context.Context, operation levels.OperationRequested, key string) (levels.OperationID, []string, error) {
+// operate is Operation for who asks with a key or orders; asked again with the same key it
+// answers the same.
+func (a *Agent) operate(ctx context.Context, operation levels.OperationRequested, r request) (levels.OperationID, []string, error) {
 	bypass := operation.Kind == levels.OperationShutdown && !operation.DryRun && a.stopping(ctx)
 	if bypass {
 		operation.CallbacksOnly = true
 	}
-	result, err := a.ask(ctx, request{event: operation, bypass: bypass, key: key})
+	r.event, r.bypass = operation, bypass
+	result, err := a.ask(ctx, r)
 
 	return levels.OperationID(result.ID), result.Plan, err
 }

@@ -44,10 +44,11 @@ func (l *loop) start(ctx context.Context) error {
 		l.behind, l.retryAt = true, now.Add(retryPause)
 		l.runProblem(ctx, err)
 	}
-	l.left = l.view.State == levels.StateDown || l.view.State == levels.StateLeaving
+	l.left = l.hasLeft()
 	if err := l.beginElection(ctx, c); err != nil {
 		return err
 	}
+	l.beginFleet(c)
 	l.resyncAt, l.pingAt = now, now
 	l.timer.Reset(0)
 

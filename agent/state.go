@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/levels/fleet"
 )
 
 // Status is everything that the bus shows, as of one turn of the loop. It is
@@ -64,6 +65,8 @@ type DurableState struct {
 	Run levels.RunNumber `json:"run"`
 	// Boots counts the boots in which the agent ran.
 	Boots uint64 `json:"boots"`
+	// Plan is the operation on the whole cluster that this node coordinates; nil = none.
+	Plan *fleet.Plan `json:"plan,omitempty"`
 }
 
 // HistoryEntry is one finished run with times that mean something after a boot.

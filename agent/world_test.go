@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"runtime"
@@ -26,6 +27,7 @@ type world struct {
 	started time.Time
 	dir     string
 	closing chan struct{}
+	boots   int // reboots so far
 	clients sync.WaitGroup
 
 	mu      sync.Mutex
@@ -115,6 +117,8 @@ func (w *world) close() {
 	w.clients.Wait()
 }
 
+func (w *world) incarnation() string { return fmt.Sprintf("boot-%d", w.boots+1) }
+
 func (w *world) now() levels.Instant { return levels.Instant(time.Since(w.started)) + 1 }
 
 // clock is the agent's; one that is to die does so here, in its own goroutine.
@@ -163,7 +167,7 @@ type store struct {
 
 func (w *world) newStore() *store {
 	return &store{w: w, FileStore: NewFileStore(StoreOptions{
-		RunDir: filepath.Join(w.dir, "run"), StateDir: filepath.Join(w.dir, "var"), Incarnation: "boot-1", HistoryRuns: 50,
+		RunDir: filepath.Join(w.dir, "run"), StateDir: filepath.Join(w.dir, "var"), Incarnation: w.incarnation(), HistoryRuns: 50,
 	})}
 }
 
@@ -239,7 +243,7 @@ func (w *world) launch() *running {
 		Journal:     NewJournalHandler(slog.LevelDebug, w.journalSend),
 		Version:     "test",
 		Document:    func(status *Status) ([]byte, error) { return json.Marshal(status) },
-		Incarnation: "boot-1",
+		Incarnation: w.incarnation(),
 		Load: func() (config.Config, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

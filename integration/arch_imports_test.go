@@ -24,7 +24,7 @@ func rules() map[string]rule {
 		"units":   {imports: []string{"levels", "godbus", "go-systemd", "x/sys"}},
 		"serfcmm": {imports: []string{"levels", "serfcmm/election", "serfcmm/keyring", "serfcmm/wire", "serf", "memberlist"}},
 		"dbusapi": {imports: []string{"levels", "contrib/dist/dbus-1/interfaces", "godbus"}},
-		"agent":   {imports: []string{"levels", "agent/config", "serfcmm/election", "agent/lease", "x/sys"}},
+		"agent":   {imports: []string{"levels", "levels/fleet", "agent/config", "serfcmm/election", "agent/lease", "x/sys"}},
 
 		"serfcmm/election":     {std: pure},
 		"serfcmm/election/sim": {imports: []string{"serfcmm/election"}},

@@ -76,8 +76,11 @@ type (
 
 // Events of the operations on the whole cluster, which the master carries out.
 type (
-	// ClusterAsked asks for one: Result.ID or Result.Err, and with DryRun Result.Plan.
-	ClusterAsked struct{ Request levels.OperationRequested }
+	// ClusterAsked asks for one, which gets the number: Result.Err, and with DryRun Result.Plan.
+	ClusterAsked struct {
+		Request levels.OperationRequested
+		Number  levels.OperationID
+	}
 	// OrderAnswered says what became of an Order.
 	OrderAnswered struct {
 		Order  OrderID

@@ -61,8 +61,6 @@ type Start struct {
 	Incarnation string
 	// Plan is what an earlier life has made durable; nil when there was none.
 	Plan *Plan
-	// FirstOperation is where the numbers of operations on the whole cluster begin.
-	FirstOperation levels.OperationID
 }
 
 // Result is what one step decided.
@@ -72,8 +70,7 @@ type Result struct {
 	Wake levels.Instant
 	// Err answers a ClusterAsked that was not taken; then nothing changed.
 	Err error
-	// ID answers a ClusterAsked, Plan one with DryRun: a line a step, for a person.
-	ID   levels.OperationID
+	// Plan answers a ClusterAsked with DryRun: a line a step, for a person.
 	Plan []string
 }
 
@@ -105,9 +102,8 @@ type Machine struct {
 	patience levels.Instant
 	dirty    bool
 
-	nextOrder     OrderID
-	nextOperation levels.OperationID
-	ended         []levels.OperationView
+	nextOrder OrderID
+	ended     []levels.OperationView
 
 	// Of the step in progress.
 	now levels.Instant
@@ -126,12 +122,11 @@ func New(start Start) *Machine {
 	m := &Machine{
 		config: start.Config, incarnation: start.Incarnation,
 		shown: map[levels.NodeID]sighting{}, over: map[levels.NodeID]sighting{},
-		nextOrder: 1, nextOperation: max(1, start.FirstOperation), judged: true,
+		nextOrder: 1, judged: true,
 	}
 	if start.Plan != nil {
 		m.plan = start.Plan.clone()
 		m.judged = false
-		m.nextOperation = max(m.nextOperation, m.plan.ID+1)
 	}
 
 	return m
@@ -176,7 +171,7 @@ func (m *Machine) take(event Event) {
 	case TurnOver:
 		m.turnOver(event)
 	case ClusterAsked:
-		m.clusterAsked(event.Request)
+		m.clusterAsked(event.Request, event.Number)
 	case OrderAnswered:
 		m.orderAnswered(event)
 	case OrderEnded:

@@ -110,7 +110,7 @@ func (p *Plan) group() (from, to int) {
 }
 
 // clusterAsked takes an operation on the whole cluster, or says by name why not.
-func (m *Machine) clusterAsked(r levels.OperationRequested) {
+func (m *Machine) clusterAsked(r levels.OperationRequested, number levels.OperationID) {
 	plan, err := m.draft(r)
 	if err != nil {
 		m.out.Err = fmt.Errorf("%v: %w", r.Kind, err)
@@ -122,13 +122,11 @@ func (m *Machine) clusterAsked(r levels.OperationRequested) {
 
 		return
 	}
-	plan.ID, plan.Incarnation, plan.Started = m.nextOperation, m.incarnation, m.now
-	m.nextOperation++
+	plan.ID, plan.Incarnation, plan.Started = number, m.incarnation, m.now
 	m.plan, m.judged, m.dirty = plan, true, true
 	m.turn = &turn{
 		term: m.cluster.Term, owner: m.config.Self, kind: r.Kind, by: r.By, since: m.now, plan: true,
 	}
-	m.out.ID = plan.ID
 	m.emit(TellStarted{Operation: m.planView()})
 }
 

@@ -38,7 +38,7 @@ func (w *world) askCluster(kind levels.OperationKind, mode levels.Mode) error {
 	if master == nil || master.machine == nil {
 		return levels.ErrTryAgain
 	}
-	result := master.machine.Step(w.now, ClusterAsked{levels.OperationRequested{Kind: kind, Mode: mode, By: "uid 0"}})
+	result := master.machine.Step(w.now, ClusterAsked{Request: levels.OperationRequested{Kind: kind, Mode: mode, By: "uid 0"}, Number: 1_000_000})
 	for _, action := range result.Actions {
 		master.carryOut(action)
 	}

@@ -123,7 +123,7 @@ func runCase(t *testing.T, d *datadriven.TestData) string {
 
 // begin makes the machine of one life of the agent.
 func (s *story) begin() {
-	start := Start{Config: s.config, Incarnation: fmt.Sprintf("%s-%d", s.config.Self, s.boot), FirstOperation: 100}
+	start := Start{Config: s.config, Incarnation: fmt.Sprintf("%s-%d", s.config.Self, s.boot)}
 	if s.saved != nil {
 		start.Plan = &Plan{}
 		s.must(json.Unmarshal(s.saved, start.Plan))
@@ -178,7 +178,7 @@ func (s *story) line(line string) {
 	case "over":
 		s.step(TurnOver{From: levels.NodeID(first), Turn: turnID(named["turn"]), Number: s.operation(named["number"])})
 	case "cluster-shutdown", "rolling-reboot":
-		s.step(ClusterAsked{Request: s.request(list[0], plain, named)})
+		s.step(ClusterAsked{Request: s.request(list[0], plain, named), Number: 100})
 	case "order":
 		s.step(s.ordered(plain, named))
 	case "order-ended":
@@ -368,9 +368,6 @@ func (s *story) step(event Event) {
 	}
 	for _, line := range result.Plan {
 		s.say("  plan: %s", line)
-	}
-	if result.ID != 0 {
-		s.say("  id %d", result.ID)
 	}
 	for _, action := range result.Actions {
 		if persist, ok := action.(Persist); ok {

@@ -289,7 +289,7 @@ func (n *simNode) start() {
 	n.asked = map[Ticket]simRequest{}
 	n.machine = New(Start{
 		Config:      Config{Self: n.id, Limits: DefaultLimits(10 * time.Minute)},
-		Incarnation: fmt.Sprintf("%s-%d", n.id, n.boot), Plan: n.plan.clone(), FirstOperation: 1_000_000,
+		Incarnation: fmt.Sprintf("%s-%d", n.id, n.boot), Plan: n.plan.clone(),
 	})
 	n.see()
 }

@@ -86,6 +86,6 @@
 //
 // Read testdata/scenarios first: every decision stands there as a story with its
 // transcript (go test -run TestScenarios -rewrite updates them; read the difference).
-// The file property_test.go makes random histories, explore_test.go all interleavings
+// The file history_test.go makes random histories, explore_test.go all interleavings
 // of a small system.
 package levels

@@ -115,4 +115,3 @@ func TestPrecedenceIsTotal(t *testing.T) {
 		}
 	}
 }
-

@@ -59,7 +59,11 @@ func (k *acquaintance) why() string {
 		return k.seen.Why
 	case k.seen.Why == "":
 		return k.trouble
-	default:
+	default: // the election knows only that it may not
+		if front, found := strings.CutSuffix(k.seen.Why, "it is not qualified"); found {
+			return front + k.trouble
+		}
+
 		return k.seen.Why + "; " + k.trouble
 	}
 }

@@ -60,6 +60,23 @@ func inverse[T comparable](t *testing.T, values []T, write func(T) string, read 
 	}
 }
 
+// TestPositionInverses: positions read back, and only true ones are read.
+func TestPositionInverses(t *testing.T) {
+	t.Parallel()
+	var positions []Position
+	for _, sequence := range Sequences() {
+		for level := range (Ladder{Top: 3}).All() {
+			positions = append(positions, Position{sequence, level})
+		}
+	}
+	inverse(t, positions, Position.String, ParsePosition)
+	for _, text := range []string{"", "init", "init:", ":0", "init:x", "unknown:0", "init:0:1"} {
+		if position, err := ParsePosition(text); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%q read as %v, %v", text, position, err)
+		}
+	}
+}
+
 // TestTargetInverses: targets read back, and only true ones are read.
 func TestTargetInverses(t *testing.T) {
 	t.Parallel()

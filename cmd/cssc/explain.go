@@ -218,6 +218,10 @@ func (a *app) roleReason(status *report, node levels.NodeView) reason {
 		return reason{"role", true, name + " takes no role while it is not heard", nil}
 	case !node.Qualified:
 		return reason{"role", true, name + " is locked: it takes no role", []string{"cssc unlock " + name}}
+	case barredWords(node) != "":
+		return reason{"role", true, name + " takes no role: " + barredWords(node), []string{
+			"put right what failed there, then on " + name + ": cssc sequence retry promote", "cssc unlock " + name,
+		}}
 	case node.Self && masterDrift(status) != nil:
 		return reason{"role", true, name + " takes no role: its configuration is not the master's", nil}
 	case !node.Self && !node.InStep && masterDrift(status) == nil:
@@ -242,6 +246,15 @@ func (a *app) roleReason(status *report, node levels.NodeView) reason {
 	default:
 		return reason{"role", false, name + " is spare, and can become vice or master", nil}
 	}
+}
+
+// barredWords is why a node whose promote failed takes no role for a while, and until when.
+func barredWords(node levels.NodeView) string {
+	if at := strings.Index(node.Why, "promote failed, no role "); at >= 0 {
+		return node.Why[at:]
+	}
+
+	return ""
 }
 
 func (a *app) masterOwnReason(status *report, node levels.NodeView) reason {

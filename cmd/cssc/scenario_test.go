@@ -189,6 +189,16 @@ func scenarioTwo() *report {
 	return status
 }
 
+// scenarioBarred is a spare whose promote failed a moment ago.
+func scenarioBarred() *report {
+	status := scenarioCluster()
+	node := &status.Nodes[2]
+	node.State, node.Reached = levels.StateUp, levels.Last
+	node.Why = "promote failed, no role until 14:03:22: db failed: no disk"
+
+	return status
+}
+
 // scenarioOdd is the cluster as n2 sees it when its own configuration is another.
 func scenarioOdd() *report {
 	status := scenarioCluster()

@@ -152,7 +152,7 @@ func scriptAgent(ts *testscript.TestScript, _ bool, args []string) {
 	case "start":
 		scenarios := map[string]func() *report{
 			"up": scenarioUp, "held": scenarioHeld, "trouble": scenarioTrouble, "empty": scenarioEmpty, "joining": scenarioJoining,
-			"cluster": scenarioCluster, "cut-off": scenarioCutOff, "drift": scenarioDrift, "unproven": scenarioUnproven, "two": scenarioTwo, "odd": scenarioOdd,
+			"cluster": scenarioCluster, "cut-off": scenarioCutOff, "drift": scenarioDrift, "barred": scenarioBarred, "unproven": scenarioUnproven, "two": scenarioTwo, "odd": scenarioOdd,
 		}
 		address, err := s.startBus(ts.MkAbs("."))
 		ts.Check(err)

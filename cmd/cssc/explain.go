@@ -220,7 +220,7 @@ func (a *app) roleReason(status *report, node levels.NodeView) reason {
 		return reason{"role", true, name + " is locked: it takes no role", []string{"cssc unlock " + name}}
 	case barredWords(node) != "":
 		return reason{"role", true, name + " takes no role: " + barredWords(node), []string{
-			"put right what failed there, then on " + name + ": cssc sequence retry promote", "cssc unlock " + name,
+			"put right what failed, then: cssc sequence retry promote", "cssc unlock " + name,
 		}}
 	case node.Self && masterDrift(status) != nil:
 		return reason{"role", true, name + " takes no role: its configuration is not the master's", nil}

@@ -191,9 +191,9 @@ func (n *Node) serfConfig(s *session) *serf.Config {
 	return config
 }
 
-// admission keeps out of the member list whoever is not in the node table. memberlist asks it
-// for each member that anybody tells of, and for all of a joining node's view together. It
-// stands in the place of Serf's own, which decodes the tags of each member each time before it
+// admission keeps out of the member list whoever is not in the node table. It is asked for each
+// member that anybody tells of, and for all of a joining node's view together. It stands in
+// the place of Serf's own, which decodes the tags of each member each time before it
 // would ask us.
 type admission Node
 

@@ -83,6 +83,7 @@ func measureMembers(ctx context.Context, size int, choice options) (column []str
 	defer host.finish(&err)
 	members := size - agents
 	f := newFleet(ctx, host, largeCluster{coordinator{profile: "default"}, members}, agents)
+	leader := f.settle(ctx)
 	crowd, err := f.startMembers(ctx, members)
 	if err != nil {
 		return nil, err
@@ -108,8 +109,10 @@ func measureMembers(ctx context.Context, size int, choice options) (column []str
 	if err != nil {
 		return nil, err
 	}
-	if after := f.settle(ctx); master.Name != first.master || after != master {
-		return nil, fmt.Errorf("nothing was wrong, and the master was %s, then %s, then %s", first.master, master.Name, after.Name)
+	if after := f.settle(ctx); leader.Name != first.master || master != leader || after != leader {
+		fmt.Fprint(os.Stderr, leader.Journal(host, "-u", "cssc-agent", "-o", "short-monotonic"))
+
+		return nil, fmt.Errorf("nothing was wrong, and the master was %s, then %s, %s and %s", leader.Name, first.master, master.Name, after.Name)
 	}
 	cut := now()
 	master.PowerCut(host)

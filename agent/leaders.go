@@ -2,11 +2,13 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
 // brief puts what is known of the other nodes into every request for an operation, before
@@ -22,17 +24,45 @@ func (l *loop) brief(batch []pending) {
 
 // briefing describes the nodes that might take a role over, and the one that is asked to.
 func (l *loop) briefing(to levels.NodeID) *levels.Briefing {
-	observed := l.observation(l.view)
+	observed, seen := l.observation(l.view), l.election.View()
 	b := &levels.Briefing{
 		Quorate: observed.Quorate, Voters: observed.Voters, VotersHeard: observed.VotersHeard, Others: []levels.Other{},
 	}
 	for i := range observed.Nodes {
 		if node := &observed.Nodes[i]; !node.Self && (node.Eligible || node.Node == to) {
-			b.Others = append(b.Others, levels.Other{Node: node.Node, Obstacles: node.Obstacles()})
+			b.Others = append(b.Others, levels.Other{Node: node.Node, Obstacles: obstacles(node, &seen)})
 		}
 	}
 
 	return b
+}
+
+// obstacles are those of a node as of now. The master hears everybody directly, and that is
+// newer than a card; another node takes who was initializing a moment ago for up: it asks
+// only whether it is worth waiting.
+func obstacles(node *levels.NodeView, seen *election.View) []string {
+	i := slices.IndexFunc(seen.Peers, func(p election.PeerView) bool { return p.Node == election.NodeID(node.Node) })
+	early := node.State == levels.StateDown || node.State == levels.StateJoining || node.State == levels.StateInitializing
+	leads := seen.Role == election.RoleMaster
+	if i < 0 || leads && !seen.Peers[i].Alive {
+		return node.Obstacles()
+	}
+	standing, fresh := seen.Peers[i].Standing, *node
+	if early && (leads && standing.Up || !leads && node.Alive && node.State != levels.StateDown) {
+		fresh.State = levels.StateUp
+	}
+	if leads && standing.Qualified {
+		fresh.Qualified, fresh.Barred = true, false
+		if node.Barred {
+			fresh.Trouble = ""
+		}
+	}
+	list := fresh.Obstacles()
+	if leads && !standing.Qualified && len(list) == 0 {
+		list = append(list, fmt.Sprintf("it is about to take no role; ask \"cssc explain %s\"", node.Node))
+	}
+
+	return list
 }
 
 // tellLeaders lets the machine know what gossip says of the master and the vice, when that

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/levels"
@@ -16,6 +17,8 @@ type network struct {
 	mu    sync.Mutex
 	boxes map[election.NodeID]chan election.Message
 	cut   map[[2]election.NodeID]bool
+	// late is how much later a card is heard than it was told.
+	late time.Duration
 	// cards are what the nodes tell by gossip; news tells each that one has changed.
 	cards map[levels.NodeID]levels.Card
 	news  map[election.NodeID]chan struct{} // of capacity 1, never closed
@@ -74,6 +77,15 @@ func (p *fakePeers) Send(message election.Message) {
 func (p *fakePeers) Received() <-chan election.Message { return p.box }
 
 func (p *fakePeers) Advertise(card levels.Card) {
+	if p.late == 0 {
+		p.spread(card)
+
+		return
+	}
+	time.AfterFunc(p.late, func() { p.spread(card) })
+}
+
+func (p *fakePeers) spread(card levels.Card) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cards[card.Node] = card

@@ -107,9 +107,6 @@ func (k *acquaintance) describe(node *levels.NodeView) {
 	if peer.Alive && card.Node == "" {
 		node.Qualified, node.ConfigHash = peer.Standing.Qualified, peer.Hash
 	}
-	if peer.Alive && peer.Standing.Up && card.State == levels.StateDown { // its card has not come yet
-		node.State = levels.StateUp
-	}
 	k.place(node)
 	node.InStep = node.ConfigHash == "" || node.ConfigHash == k.config.Hash
 	if !node.InStep {

@@ -10,6 +10,9 @@ import (
 	"github.com/cssc-ha/cssc/levels"
 )
 
+// slowGossip makes cards as late as they are on real nodes.
+func slowGossip(c *cluster) { c.network.late = 1500 * time.Millisecond }
+
 // asks begins an operation on a node.
 func (c *cluster) asks(id levels.NodeID, request levels.OperationRequested) {
 	c.t.Helper()
@@ -56,7 +59,7 @@ func TestSwitchoverEndsWhenTheNewMasterIsReady(t *testing.T) {
 		if s := c.is("n2", levels.RoleMaster); !s.MasterReady {
 			t.Error("the switchover is done and n2 is not ready")
 		}
-	})
+	}, slowGossip)
 }
 
 // Goal: a switchover goes where it was asked to go, or is refused with every reason. Method:
@@ -73,6 +76,7 @@ func TestSwitchoverGoesWhereItWasAsked(t *testing.T) {
 		c.is("n1", levels.RoleVice)
 		c.asks("n2", levels.OperationRequested{Kind: levels.OperationDisqualify})
 		c.is("n2", levels.RoleOffline)
+		time.Sleep(2 * c.network.late) // the card says more than the node itself
 		for to, want := range map[levels.NodeID]string{
 			"n2": "n2 cannot take over: it is locked; unlock it with \"cssc unlock n2\"",
 			"n9": "n9 is not in the node table", "n3": "n3 is the master already",
@@ -88,7 +92,7 @@ func TestSwitchoverGoesWhereItWasAsked(t *testing.T) {
 		if !errors.Is(err, levels.ErrRefused) || !strings.Contains(err.Error(), "ask the master n3") {
 			t.Errorf("on the vice: %v", err)
 		}
-	})
+	}, slowGossip)
 }
 
 // Goal: when the target's promote fails the next node tries, the operation says so, and the
@@ -114,7 +118,7 @@ func TestSwitchoverWhosePromoteFails(t *testing.T) {
 		c.nodes["n1"].until("n1 says why", func(s *Status) bool { return strings.HasPrefix(s.Nodes[1].Why, "promote failed, no role until ") })
 		c.nodes["n2"].until("the bar has run out", func(s *Status) bool { return s.Barred == nil })
 		c.is("n2", levels.RoleVice)
-	})
+	}, slowGossip)
 }
 
 // Goal: when no candidate can promote there is no master, every node says why, nobody tries
@@ -153,7 +157,7 @@ func TestNoCandidateCanPromote(t *testing.T) {
 		c.is("n3", levels.RoleMaster)
 		c.asks("n2", levels.OperationRequested{Kind: levels.OperationQualify})
 		c.is("n2", levels.RoleVice)
-	})
+	}, slowGossip)
 }
 
 // Goal: a shutdown of the master waits for the new one, that of the vice for another vice,
@@ -162,6 +166,7 @@ func TestNoCandidateCanPromote(t *testing.T) {
 func TestShutdownWaitsForASuccessor(t *testing.T) {
 	inCluster(t, func(c *cluster) {
 		c.formed()
+		time.Sleep(2 * c.network.late) // a vice knows the others by their cards only
 		c.nodes["n2"].register(":1.5", &component{name: "web", takes: 20 * time.Second}, "demote:0")
 		c.nodes["n3"].register(":1.5", &component{name: "web", takes: 20 * time.Second}, "promote:0")
 		c.asks("n2", levels.OperationRequested{Kind: levels.OperationShutdown, Mode: levels.ModeNoboot})
@@ -179,6 +184,7 @@ func TestShutdownWaitsForASuccessor(t *testing.T) {
 			t.Errorf("n2 was down after %v, before n3 was ready", took)
 		}
 		c.is("n3", levels.RoleVice)
+		time.Sleep(2 * c.network.late) // one operation at a time
 		c.asks("n1", levels.OperationRequested{Kind: levels.OperationShutdown, Mode: levels.ModeNoboot})
 		c.nodes["n1"].until("n1 waits", func(s *Status) bool { return strings.Contains(operation(s).Step, "n3 to finish promote") })
 		if nodes := c.serving(); len(nodes) != 0 && !slices.Equal(nodes, []levels.NodeID{"n3"}) {
@@ -188,7 +194,7 @@ func TestShutdownWaitsForASuccessor(t *testing.T) {
 		if s := c.is("n3", levels.RoleMaster); !s.MasterReady {
 			t.Error("n1 is down and n3 is not ready")
 		}
-	})
+	}, slowGossip)
 }
 
 // Goal: whoever waits for the master's init says what the master is held by. Method: a unit
@@ -203,7 +209,7 @@ func TestHeldMasterHoldsTheOthersWithItsReason(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.is("n3", levels.RoleSpare)
-	}, func(c *cluster) {
+	}, slowGossip, func(c *cluster) {
 		c.nodes["n1"].want("init-1", "naming.service")
 		c.nodes["n1"].failing["naming.service"] = 1000
 	})

@@ -243,9 +243,9 @@ func parseTo(kind levels.OperationKind, values map[string]any) (levels.NodeID, e
 func parseMode(kind levels.OperationKind, flags uint64, values map[string]any) (levels.Mode, error) {
 	word, found := values["mode"].(string)
 	noboot := flags&FlagNoboot != 0
-	if kind != levels.OperationShutdown {
+	if kind != levels.OperationShutdown && kind != levels.OperationClusterShutdown {
 		if found || noboot {
-			return levels.ModeNone, fmt.Errorf("%w: option mode and flag noboot belong to shutdown, not to %s", levels.ErrInvalid, kind)
+			return levels.ModeNone, fmt.Errorf("%w: option mode and flag noboot belong to shutdown and cluster-shutdown, not to %s", levels.ErrInvalid, kind)
 		}
 
 		return levels.ModeNone, nil

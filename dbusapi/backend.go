@@ -18,7 +18,8 @@ type Backend interface {
 	Done(ctx context.Context, done levels.CallbackDone) error
 	SubscribeCancellation(ctx context.Context, client levels.ClientID) error
 	// OperationOn begins an operation on a node, or with DryRun says what it would do. Without a
-	// node it is this one, and the master for a switchover.
+	// node it is this one, and the master for a switchover
+	// and an operation on the whole cluster.
 	OperationOn(ctx context.Context, node levels.NodeID, request levels.OperationRequested) (levels.OperationID, []string, error)
 	Retry(ctx context.Context, sequence levels.Sequence) error
 	Skip(ctx context.Context, sequence levels.Sequence) error

@@ -14,9 +14,10 @@ import (
 // OperationRequest is what to ask an agent for.
 type OperationRequest struct {
 	Kind levels.OperationKind
-	// Node is empty for the node of the agent, and for the master of a switchover.
+	// Node is empty for the node of the agent, and for the master of a switchover or of an
+	// operation on the whole cluster.
 	Node levels.NodeID
-	// Mode belongs to shutdown; ModeNone there means reboot.
+	// Mode belongs to shutdown and cluster-shutdown; ModeNone there means reboot.
 	Mode levels.Mode
 	// To belongs to switchover.
 	To     levels.NodeID

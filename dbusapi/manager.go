@@ -19,7 +19,8 @@ const (
 	actionKeys     = "keys"
 	actionVoter    = "voter"
 	actionFailover = "failover"
-	// The action of an operation is its word: disqualify, qualify, shutdown, switchover, start.
+	// The action of an operation is its word: disqualify, qualify, shutdown, switchover, start,
+	// cluster-shutdown, rolling-reboot.
 )
 
 // managerMethods is the table that the XML and the man page are compared with.

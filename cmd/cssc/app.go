@@ -26,6 +26,8 @@ const (
 	limitCall      = 15 * time.Second
 	limitKeys      = 40 * time.Second // every node is asked, more than once
 	limitOperation = 30 * time.Minute
+	// One on the whole cluster takes as long as all its nodes.
+	limitCluster = 24 * time.Hour
 )
 
 func (a *app) rootCommand() *cobra.Command {
@@ -54,7 +56,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(
 		a.statusCommand(), a.nodesCommand(), a.registrationsCommand(), a.membersCommand(),
 		a.operationsCommand(), a.historyCommand(), a.plotCommand(), a.blameCommand(), a.eventsCommand(), a.watchCommand(), a.explainCommand(),
-		a.sequenceCommand(), a.shutdownCommand(), a.startCommand(), a.switchoverCommand(), a.lockCommand(), a.unlockCommand(),
+		a.sequenceCommand(), a.shutdownCommand(), a.rebootCommand(), a.startCommand(), a.switchoverCommand(), a.lockCommand(), a.unlockCommand(),
 		a.attachCommand(), a.detachCommand(), a.syncCommand(),
 		a.keysCommand(), a.voterCommand(), a.failoverCommand(),
 		a.runCallbackCommand(), a.verifyCommand(), a.reloadCommand(), a.versionCommand(),

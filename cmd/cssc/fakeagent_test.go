@@ -205,6 +205,12 @@ func (f *fakeAgent) OperationOn(_ context.Context, node levels.NodeID, asked lev
 	if asked.Kind == levels.OperationDisqualify && !asked.Force && len(f.status.Nodes) == 1 {
 		return 0, nil, fmt.Errorf("disqualify n1: %w: no other node can be master; do it anyway with --force", levels.ErrRefused)
 	}
+	if asked.DryRun && asked.Kind.OfCluster() {
+		return 0, []string{
+			"n3 (spare): shutdown (" + asked.Mode.String() + "); voting until n1 has stopped: n3",
+			"n2 (vice): shutdown (" + asked.Mode.String() + "); voting until n1 has stopped: n2", "n1 (master): shutdown (" + asked.Mode.String() + ")",
+		}, nil
+	}
 	if asked.DryRun {
 		return 0, []string{"shut n1: levels 0 to last", "leave the cluster", "ending: " + asked.Mode.String()}, nil
 	}

@@ -118,6 +118,11 @@ func (f *follower) look(ctx context.Context) (over bool, err error) {
 
 		return false, nil
 	}
+	if f.request.Kind.OfCluster() {
+		f.lookAtAll(operation)
+
+		return false, nil
+	}
 	if f.remote {
 		return f.lookThere(ctx, operation)
 	}
@@ -170,7 +175,7 @@ func (f *follower) heard(happened event) {
 	if happened.Name == "OperationRemoved" && field(happened, "id") == strconv.FormatUint(uint64(f.id), 10) {
 		f.removed = true
 	}
-	if f.remote && field(happened, "id") != strconv.FormatUint(uint64(f.id), 10) {
+	if (f.remote || f.request.Kind.OfCluster()) && field(happened, "id") != strconv.FormatUint(uint64(f.id), 10) {
 		return
 	}
 	if happened.Name == "SequenceFinished" && field(happened, "sequence") == levels.Shut.String() {

@@ -26,11 +26,18 @@ func endsSystem(r request) bool {
 // goesDown says that the sequences are behind the node: what is missing now is
 // missing because the node goes down.
 func (f *follower) goesDown() bool {
+	if f.request.Kind.OfCluster() {
+		return f.partGoesDown()
+	}
+
 	return !f.remote && endsSystem(f.request) && (f.shut || (f.last != nil && f.last.State == levels.StateLeaving))
 }
 
 // down ends a shutdown whose connection went with the node.
 func (f *follower) down() error {
+	if f.request.Kind.OfCluster() {
+		return f.partIsDown()
+	}
 	f.say("%s has left the cluster and %s now", f.node, endingWords(f.request.Mode))
 
 	return f.document(levels.ResultDone, "")
@@ -91,7 +98,11 @@ func (f *follower) doneWords(operation levels.OperationView) string {
 		return fmt.Sprintf("%s is back in the cluster after %s", operation.Node, took)
 	case levels.OperationSwitchover:
 		return fmt.Sprintf("%s has handed the mastership over to %s after %s", operation.Node, dash(string(operation.To)), took)
-	case levels.OperationUnknown, levels.OperationClusterShutdown, levels.OperationRollingReboot:
+	case levels.OperationClusterShutdown:
+		return "all nodes are shut down after " + took + without(operation)
+	case levels.OperationRollingReboot:
+		return "all nodes were rebooted after " + took + without(operation)
+	case levels.OperationUnknown:
 		return fmt.Sprintf("%s of %s done after %s", operation.Kind, operation.Node, took)
 	default:
 		return fmt.Sprintf("%s of %s done after %s", operation.Kind, operation.Node, took)
@@ -157,7 +168,7 @@ func (f *follower) cut(ctx context.Context) error {
 func (f *follower) unknown(cause error) error {
 	where := "before its first step was seen"
 	switch {
-	case f.remote:
+	case f.remote, f.request.Kind.OfCluster():
 		where = "at: " + f.step
 	case f.last != nil && f.last.Run != nil:
 		where = fmt.Sprintf("at %s level %s", f.last.Run.Sequence, f.last.Run.Level)

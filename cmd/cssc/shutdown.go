@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -21,22 +22,25 @@ func (o *operationFlags) add(cmd *cobra.Command, dangerous bool) {
 	flags.StringVar(&o.reason, "reason", "", "why, in `WORDS` for the journal and the history")
 	if dangerous {
 		flags.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
-		flags.BoolVar(&o.force, "force", false, "do it although no other node can take over")
+		flags.BoolVar(&o.force, "force", false, "do it although no other node can take over; of all nodes: go on without those that fail")
 	}
 }
 
 func (a *app) shutdownCommand() *cobra.Command {
 	var flags operationFlags
+	var all bool
 	endings := make([]bool, levels.ModeStandalone+1)
 	cmd := &cobra.Command{
-		Use:   "shutdown [NODE]",
+		Use:   "shutdown [NODE | --all]",
 		Short: "Stop the cluster services of a node in reverse order, then reboot it or end otherwise",
 		Long: "Stop the cluster services of a node in reverse order, leave the cluster, and then\n" +
 			"reboot (the default), power off, halt, stay up without the cluster, or reboot\n" +
-			"without it once. NODE is this node when it is not given.",
+			"without it once. NODE is this node when it is not given. With --all every node is\n" +
+			"shut down: those without a role and the spares at once, then the vice, the master last.",
 		Example: "  cssc shutdown --dry-run\n" +
 			"  cssc shutdown --reboot --reason 'kernel update'\n" +
-			"  cssc shutdown --noboot && … && cssc start",
+			"  cssc shutdown --noboot && … && cssc start\n" +
+			"  cssc shutdown --all --poweroff",
 		Args:              arguments(0, "NODE"),
 		ValidArgsFunction: a.completeNode,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,18 +49,54 @@ func (a *app) shutdownCommand() *cobra.Command {
 				return err
 			}
 
+			kind := levels.OperationShutdown
+			if all {
+				kind = levels.OperationClusterShutdown
+			}
+			if all && len(args) > 0 {
+				return usage("cssc shutdown: --all and a node exclude each other")
+			}
+
 			return a.operate(cmd.Context(), flags, request{
-				Kind: levels.OperationShutdown, Node: first(args), Mode: mode, Force: flags.force, Reason: flags.reason,
+				Kind: kind, Node: first(args), Mode: mode, Force: flags.force, Reason: flags.reason,
 			})
 		},
 	}
 	flags.add(cmd, true)
 	set := cmd.Flags()
+	set.BoolVar(&all, "all", false, "every node of the cluster, in order, the master last")
 	set.BoolVar(&endings[levels.ModeReboot], "reboot", false, "then reboot (the default)")
 	set.BoolVar(&endings[levels.ModePoweroff], "poweroff", false, "then switch the power off")
 	set.BoolVar(&endings[levels.ModeHalt], "halt", false, "then halt without switching the power off")
 	set.BoolVar(&endings[levels.ModeNoboot], "noboot", false, "then stay up without the cluster; back with cssc start")
 	set.BoolVar(&endings[levels.ModeStandalone], "standalone", false, "then reboot, and stay without the cluster for that boot")
+
+	return cmd
+}
+
+func (a *app) rebootCommand() *cobra.Command {
+	var flags operationFlags
+	var rolling bool
+	cmd := &cobra.Command{
+		Use:   "reboot --rolling",
+		Short: "Reboot every node of the cluster, one after the other",
+		Long: "Reboot every node of the cluster, one after the other: each is back and up before the\n" +
+			"next one goes. The vice is the last but one, the master the last, after a switchover.\n" +
+			"It stops at the first node that does not come back. One node is rebooted with:\n" +
+			"cssc shutdown NODE --reboot",
+		Example: "  cssc reboot --rolling --dry-run\n  cssc reboot --rolling --reason 'kernel update'",
+		Args:    arguments(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !rolling {
+				return failed(exitUsage, errors.New("cssc reboot: --rolling is missing"), "one node: cssc shutdown NODE --reboot")
+			}
+
+			return a.operate(cmd.Context(), flags, request{Kind: levels.OperationRollingReboot, Reason: flags.reason})
+		},
+	}
+	flags.add(cmd, false)
+	cmd.Flags().BoolVar(&rolling, "rolling", false, "every node of the cluster, one after the other")
+	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "do not ask")
 
 	return cmd
 }
@@ -158,7 +198,12 @@ func (a *app) roleCommand(name, short string, kind levels.OperationKind) *cobra.
 
 // operate shows the plan where a person decides, asks, and follows the operation.
 func (a *app) operate(ctx context.Context, flags operationFlags, wanted request) error {
-	return a.withAgent(ctx, limitOperation, func(ctx context.Context, agent agentPort) error {
+	limit := limitOperation
+	if wanted.Kind.OfCluster() {
+		limit = limitCluster
+	}
+
+	return a.withAgent(ctx, limit, func(ctx context.Context, agent agentPort) error {
 		if flags.dryRun {
 			return a.showPlan(ctx, agent, wanted)
 		}

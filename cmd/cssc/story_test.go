@@ -9,6 +9,9 @@ import (
 // storyOf is what an operation does: two levels of shut with a failure that does not
 // stop it, or one level of a role change.
 func (f *fakeAgent) storyOf(operation levels.OperationView) []step {
+	if operation.Kind.OfCluster() {
+		return f.clusterStory(operation)
+	}
 	if operation.Node != f.status.Node && operation.Kind != levels.OperationSwitchover {
 		return f.remoteStory(operation)
 	}
@@ -79,6 +82,32 @@ func (f *fakeAgent) remoteStory(operation levels.OperationView) []step {
 	}
 
 	return []step{at("demote level 0"), at("disqualify level last"), finish(operation, levels.ResultDone, "")}
+}
+
+// clusterStory is an operation on every node, of which this one is a part in the end. A rolling
+// reboot for the reason "trouble" stops at the second node.
+func (f *fakeAgent) clusterStory(operation levels.OperationView) []step {
+	at := func(text string) step {
+		return step{change: func(status *report) { status.Operations[len(status.Operations)-1].Step = text }}
+	}
+	steps := []step{at("n3: shutting-down, 0 of 3 done"), at("n2: asked to stop, 1 of 3 done")}
+	if operation.Reason == "trouble" {
+		return append(steps, finish(operation, levels.ResultFailed,
+			"n2 did not come back within 20m0s, it is away; done: n3; not begun: n1"))
+	}
+	if operation.Mode == levels.ModeNoboot {
+		operation.Error = "without n2 (was lost before it had left in order)"
+
+		return append(steps, finish(operation, levels.ResultDone, operation.Error))
+	}
+	down := at("n1: shutting-down, 2 of 3 done")
+	last := down.change
+	down.change = func(status *report) {
+		last(status)
+		status.State = levels.StateShuttingDown
+	}
+
+	return append(steps, down, step{change: func(*report) {}, end: f.vanish})
 }
 
 // heldStory is a disqualify that nobody can finish without an operator.

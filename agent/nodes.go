@@ -101,6 +101,10 @@ func (k *acquaintance) describe(node *levels.NodeView) {
 	node.Trouble, node.Barred = card.Trouble, card.Barred
 	peer := k.peer(node.Node)
 	node.Heard = levels.Instant(peer.Heard)
+	if card.Left { // it has said goodbye since, and will be heard of by gossip when it is back
+		peer.Alive = false
+		node.State = goodbyeState(card.State)
+	}
 	node.Alive = node.Alive || peer.Alive
 	// Beside a card a message says less: a standing is none during a shutdown, and a
 	// follower's last one may be old.
@@ -113,6 +117,15 @@ func (k *acquaintance) describe(node *levels.NodeView) {
 		node.Differs = config.Differences(k.config.Fingerprint, card.Fingerprint)
 	}
 	node.Why = whyNot(node, card.Node == "")
+}
+
+// goodbyeState is the state of a node that has left in order: its last card may not have come.
+func goodbyeState(told levels.NodeState) levels.NodeState {
+	if told == levels.StateDown {
+		return told
+	}
+
+	return levels.StateLeaving
 }
 
 // place gives a node the role that the election knows, and takes away one that it does not.

@@ -12,10 +12,10 @@ import (
 )
 
 // Goal: every node of the table is described from the freshest source, with one reason.
-// Method: a table of seven nodes, each in another state, as n1 sees them.
+// Method: a table of nine nodes, each in another state, as n1 sees them.
 func TestNodesAreDescribedFromAllThatIsKnown(t *testing.T) {
 	c := &config.Config{Hash: "own", Fingerprint: strings.Repeat("AA", 24)}
-	for _, name := range []levels.NodeID{"n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"} {
+	for _, name := range []levels.NodeID{"n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"} {
 		c.Nodes = append(c.Nodes, config.Node{Name: name, Address: string(name) + ":7946", Eligible: name != "n4", Vote: name != "n7"})
 	}
 	knowledge := acquaintance{
@@ -27,6 +27,7 @@ func TestNodesAreDescribedFromAllThatIsKnown(t *testing.T) {
 				{Node: "n2", Heard: 900, Alive: true, Hash: "own"},
 				{Node: "n6", Heard: 100},
 				{Node: "n7", Heard: 0},
+				{Node: "n9", Heard: 800, Alive: true, Hash: "own", Standing: election.Standing{Up: true}},
 			},
 		},
 		cards: []levels.Card{
@@ -36,6 +37,7 @@ func TestNodesAreDescribedFromAllThatIsKnown(t *testing.T) {
 			{Node: "n5", State: levels.StateUp, Role: levels.RoleMaster, Term: 4, Qualified: true, Alive: true, Hash: "other", Fingerprint: strings.Repeat("AA", 6) + "AB" + strings.Repeat("AA", 17)},
 			{Node: "n6", State: levels.StateUp, Role: levels.RoleSpare, Qualified: true, Hash: "own"},
 			{Node: "n8", State: levels.StateUp, Alive: true, Hash: "other"},
+			{Node: "n9", State: levels.StateUp, Role: levels.RoleSpare, Qualified: true, Left: true, Hash: "own"},
 		},
 	}
 	nodes := knowledge.nodes()
@@ -52,11 +54,12 @@ func TestNodesAreDescribedFromAllThatIsKnown(t *testing.T) {
 		`n6 up unknown term=0 alive=false in-step=true heard=100 why="silent"`,
 		`n7 down unknown term=0 alive=false in-step=true heard=0 why="not seen since this agent started"`,
 		`n8 up unknown term=0 alive=true in-step=false heard=0 why="another configuration: the version of cssc"`,
+		`n9 leaving unknown term=0 alive=false in-step=true heard=800 why="has left the cluster"`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if all, heard := voters(nodes); all != 7 || heard != 6 {
-		t.Errorf("%d of %d voters are heard, want 6 of 7", heard, all)
+	if all, heard := voters(nodes); all != 8 || heard != 6 {
+		t.Errorf("%d of %d voters are heard, want 6 of 8", heard, all)
 	}
 }

@@ -117,6 +117,9 @@ func (m *Machine) elected() {
 	m.known, m.masterID, m.vice, m.why = true, m.config.Self, "", ""
 	m.highest, m.slow, m.insistLeft = 0, 0, 0
 	m.before = before
+	if p := m.peers[before]; b.planned && p != nil && p.standing.Qualified {
+		m.before = "" // it has handed the role over, may have another, and is about to be heard
+	}
 	if !b.planned && before != "" && before != m.config.Self {
 		m.changes = slices.Insert(m.changes, 0, m.now)
 		m.changes = m.changes[:min(len(m.changes), MaxChanges)]

@@ -132,7 +132,8 @@ func (c *connection) Request(ctx context.Context, wanted request) (levels.Operat
 	return c.RequestOperation(ctx, wireRequest(wanted))
 }
 
-// Events drops the changes of properties, which say nothing that the status does not.
+// Events drops the changes of properties, which say nothing that the status does not, but for
+// one: the level that another node has reached, for which there is no signal.
 func (c *connection) Events(ctx context.Context) (<-chan event, error) {
 	source, err := c.Client.Events(ctx)
 	if err != nil {
@@ -142,11 +143,15 @@ func (c *connection) Events(ctx context.Context) (<-chan event, error) {
 	go func() {
 		defer close(events)
 		for happened := range source {
+			told := newEvent(happened)
 			if happened.Name == dbusapi.EventPropertiesChanged {
-				continue
+				var counts bool
+				if told, counts = c.levelElsewhere(ctx, happened); !counts {
+					continue
+				}
 			}
 			select {
-			case events <- newEvent(happened):
+			case events <- told:
 			case <-ctx.Done():
 				return
 			}
@@ -175,6 +180,42 @@ func (c *connection) Changes(ctx context.Context) (<-chan struct{}, error) {
 	}()
 
 	return changes, nil
+}
+
+// levelElsewhere is the event that another node has reached a level of init; false when the
+// changed properties do not say so, or the agent cannot be asked whose they are.
+func (c *connection) levelElsewhere(ctx context.Context, happened dbusapi.Event) (event, bool) {
+	if _, reached := reachedLevelOf(happened); !reached {
+		return event{}, false
+	}
+	status, err := c.Status(ctx)
+	if err != nil {
+		return event{}, false
+	}
+
+	return levelReached(happened, status.Nodes)
+}
+
+// reachedLevelOf is the level that the changed properties of a node name.
+func reachedLevelOf(happened dbusapi.Event) (level string, reached bool) {
+	changed, _ := happened.Fields["changed"].(map[string]any)
+	level, _ = changed["ReachedLevel"].(string)
+
+	return level, level != "" && happened.Fields["interface"] == dbusapi.NodeInterface
+}
+
+// levelReached makes an event of the changed properties of another node.
+func levelReached(happened dbusapi.Event, nodes []levels.NodeView) (event, bool) {
+	level, reached := reachedLevelOf(happened)
+	for _, node := range nodes {
+		if reached && !node.Self && happened.Fields["path"] == string(dbusapi.NodePath(node.Node)) {
+			return newEvent(dbusapi.Event{Name: "LevelReached", Fields: map[string]any{
+				"node": string(node.Node), "sequence": levels.Init.String(), "level": level,
+			}}), true
+		}
+	}
+
+	return event{}, false
 }
 
 // newEvent gives an event its time, and its fields the form that they have in the

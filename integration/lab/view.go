@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -99,4 +100,23 @@ func (n *Node) closeBus() {
 		_ = n.busConn.Close()
 	}
 	n.busConn, n.busOf = nil, 0
+}
+
+// MasterReady asks the node's agent for the method of that name: which master is ready, and
+// in which term. Both are zero while none is, which the agent answers with TryAgain.
+func (n *Node) MasterReady(ctx context.Context) (master string, term uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, viewLimit)
+	defer cancel()
+	conn, err := n.bus(ctx)
+	if err != nil {
+		return "", 0, fmt.Errorf("node %s: bus: %w", n.Name, err)
+	}
+	agent := conn.Object("org.cssc.Agent1", "/org/cssc/Agent1")
+	err = agent.CallWithContext(ctx, "org.cssc.Agent1.Manager.MasterReady", dbus.FlagNoAutoStart).Store(&master, &term)
+	var failure dbus.Error
+	if errors.As(err, &failure) && failure.Name == "org.cssc.Agent1.Error.TryAgain" {
+		return "", 0, nil
+	}
+
+	return master, term, err
 }

@@ -202,11 +202,11 @@ func (c *client) work(ctx context.Context, one call) {
 	c.note("answered", one.position, fmt.Sprintf("tag=%d status=%d", one.tag, status))
 }
 
-// about is what the invocation told: tag, term, role.
+// about is what the invocation told: tag, term, role, master.
 func (c *client) about(one call) string {
 	word := func(key string) any { return one.info[key].Value() }
 
-	return fmt.Sprintf("tag=%d term=%v role=%v state=%v", one.tag, word("term"), word("role"), word("state"))
+	return fmt.Sprintf("tag=%d term=%v role=%v state=%v master=%v", one.tag, word("term"), word("role"), word("state"), word("master"))
 }
 
 func (c *client) register(ctx context.Context, position string) error {

@@ -33,7 +33,7 @@ func (m *Machine) request(ev OperationRequested) error {
 		op.To = m.heir(ev)
 	}
 	if ev.DryRun {
-		m.out.Plan = m.outline(op)
+		m.out.Plan = m.outline(op, ev)
 
 		return nil
 	}

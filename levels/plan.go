@@ -271,7 +271,7 @@ func (m *Machine) pointless() string {
 
 // outline is the plan of an operation for a person: one line a step, and below a
 // run one line for each level that has something to do.
-func (m *Machine) outline(op *OperationState) []string {
+func (m *Machine) outline(op *OperationState, ev OperationRequested) []string {
 	var lines []string
 	steps := m.operationPlan(op)
 	if run := m.s.Run; run != nil {
@@ -288,7 +288,7 @@ func (m *Machine) outline(op *OperationState) []string {
 			lines = append(lines, fmt.Sprintf("%v (%v → %v)", st.sequence, st.from, st.to))
 			lines = append(lines, m.outlineRun(m.draft(st), stopped)...)
 		case stepRelease:
-			lines = append(lines, outlineRelease(op, st.node))
+			lines = append(lines, m.outlineRelease(op, ev, st.node))
 		case stepPersist:
 			lines = append(lines, fmt.Sprintf("set qualified = %t", st.qualified))
 		case stepLeave:
@@ -306,10 +306,10 @@ func (m *Machine) outline(op *OperationState) []string {
 }
 
 // outlineRelease says to whom the role goes, or that it goes to nobody.
-func outlineRelease(op *OperationState, to NodeID) string {
+func (m *Machine) outlineRelease(op *OperationState, ev OperationRequested, to NodeID) string {
 	line := strings.TrimSpace("release the role " + string(to))
-	if op.Gives == RoleMaster && op.Kind.takesOut() && !op.Heirs {
-		line += "; no other node can take it over now"
+	if why := m.whyNobody(ev); why != "" && op.Gives == RoleMaster && !op.Heirs {
+		line += "; no other node can take it over now" + why
 	}
 
 	return line

@@ -63,8 +63,8 @@ func TestScenarioCount(t *testing.T) {
 			}
 		}
 	}
-	if count < 420 {
-		t.Errorf("got %d cases, want at least 420", count)
+	if count < 460 {
+		t.Errorf("got %d cases, want at least 460", count)
 	}
 }
 

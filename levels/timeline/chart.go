@@ -92,7 +92,35 @@ func Lay(t Transition, notes []string) Chart {
 		chart.bands = append(chart.bands, bandOf(t, node, &chart.failures))
 	}
 
-	return chart
+	return cleaned(chart)
+}
+
+// cleaned makes whatever other nodes and services wrote fit to be shown: lines stay lines.
+func cleaned(c Chart) Chart {
+	c.title = oneLine(c.title)
+	lines := [][]string{c.about, c.failures, slices.Clone(c.notes)}
+	for _, list := range lines {
+		for i := range list {
+			list[i] = oneLine(list[i])
+		}
+	}
+	c.notes = lines[2]
+	tidy := func(r *row) { r.label, r.title = oneLine(r.label), clean(r.title) }
+	for i := range c.bands {
+		c.bands[i].node = oneLine(c.bands[i].node)
+		for j := range c.bands[i].runs {
+			s := &c.bands[i].runs[j]
+			tidy(&s.head)
+			for k := range s.rows {
+				tidy(&s.rows[k])
+			}
+			for k := range s.columns {
+				s.columns[k].title = clean(s.columns[k].title)
+			}
+		}
+	}
+
+	return c
 }
 
 func bandOf(t Transition, node levels.NodeID, failures *[]string) band {

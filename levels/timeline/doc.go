@@ -12,7 +12,7 @@
 //     [Patience] lies between them;
 //   - on one node and in one boot, no more than [Slack] apart, when the first did not complete
 //     (the second came instead), when the first is a demote, or when the second is a promote
-//     to vice that follows init or qualify;
+//     to vice under the same term as the init or qualify before it;
 //   - on any nodes, when one is the demote of a master and the other brings up its successor:
 //     of all that become master by init or promote within Patience of the demote, under its
 //     term on another node or under a higher one, the one of the lowest term, and of these

@@ -92,7 +92,10 @@ func clean(text string) string {
 	}, text)
 }
 
-// escape makes the text fit for an element or an attribute in double quotes.
+// oneLine is clean without line ends.
+func oneLine(text string) string { return strings.ReplaceAll(clean(text), "\n", " ") }
+
+// escape makes clean text fit for an element or an attribute in double quotes.
 func escape(text string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(clean(text))
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(text)
 }

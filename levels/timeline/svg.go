@@ -44,7 +44,7 @@ func (c Chart) SVG() string {
 		x := d.x(mark.at)
 		fmt.Fprintf(grid, `<line class="grid" x1="%s" y1="%s" x2="%s" y2="%s"/>`+"\n", px(x), px(top), px(x), px(bottom))
 	}
-	title := escape(clean(c.title))
+	title := escape(c.title)
 
 	return fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" version="1.1" width="%[1]s" height="%[2]s" viewBox="0 0 %[1]s %[2]s" role="img" font-family="%[3]s">
@@ -226,7 +226,7 @@ func (d *drawing) row(r row) {
 // there is most room. Those of a run go into its bar first.
 func (d *drawing) label(r row, left, right, base float64) {
 	const space = 6.0
-	words := strings.ReplaceAll(r.label, "\n", " ")
+	words := r.label
 	class := "label"
 	if r.look == LookFailed || r.look == LookBroken {
 		class, words = "bad", "✗ "+words

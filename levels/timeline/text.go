@@ -23,13 +23,13 @@ func (c Chart) Text(columns int, paint func(look Look, words string) string) str
 	columns = max(columns, 60)
 	label := min(c.longestLabel(), mostLabel, columns-gutterColumns-leastBars-2)
 	t := &textChart{total: c.total, label: label, bars: columns - gutterColumns - label - 2, paint: paint}
-	t.add(clean(c.title))
+	t.add(c.title)
 	for _, line := range c.about {
-		t.add(oneLine(line))
+		t.add(line)
 	}
 	t.axis()
 	for _, b := range c.bands {
-		t.add(strings.TrimRight(oneLine(b.node)+"  "+b.path, " "))
+		t.add(b.node + "  " + b.path)
 		for _, s := range b.runs {
 			t.row(s.head)
 			for _, r := range s.rows {
@@ -73,7 +73,7 @@ func (t *textChart) list(heading string, lines []string) {
 	t.add("")
 	t.add(heading)
 	for _, line := range lines {
-		t.add("  " + oneLine(line))
+		t.add("  " + line)
 	}
 }
 
@@ -102,7 +102,7 @@ func (t *textChart) row(r row) {
 	if strings.HasPrefix(r.gutter, "level ") {
 		gutter = "   " + r.gutter
 	}
-	t.add(pad(gutter, gutterColumns) + t.paint(r.look, pad(oneLine(label), t.label)) + "  " + t.bar(r))
+	t.add(pad(gutter, gutterColumns) + t.paint(r.look, pad(label, t.label)) + "  " + t.bar(r))
 }
 
 // bar begins at the column of its beginning and ends at the eighth of a column of its end.
@@ -149,8 +149,6 @@ func (t *textChart) eighths(at time.Duration) int {
 }
 
 func runes(text string) int { return len([]rune(text)) }
-
-func oneLine(text string) string { return strings.ReplaceAll(clean(text), "\n", " ") }
 
 // pad makes the text so many columns wide, cutting it or filling it up.
 func pad(text string, columns int) string {

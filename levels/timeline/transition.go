@@ -121,7 +121,7 @@ func linked(a, b Run) bool {
 	case a.Sequence == levels.Demote:
 		return true
 	case a.Sequence == levels.Init || a.Sequence == levels.Qualify:
-		return b.Sequence == levels.Promote && b.target() == levels.RoleVice
+		return b.Sequence == levels.Promote && b.target() == levels.RoleVice && a.Term == b.Term
 	default:
 		return false
 	}

@@ -226,7 +226,8 @@ func (l *loop) mayBegin(ctx context.Context, found sight) {
 }
 
 // electable says whether the cluster may give this node a role: it is qualified, its last
-// promote did not fail, and nothing under way would take the role away again.
+// promote did not fail, no held run would keep the next one waiting, and nothing under way
+// would take the role away again.
 func electable(view *levels.View) bool {
 	switch view.State {
 	case levels.StateDown, levels.StateLeaving:
@@ -237,7 +238,14 @@ func electable(view *levels.View) bool {
 		return false
 	}
 
-	return view.Qualified && view.Barred == nil
+	return view.Qualified && view.Barred == nil && !stuck(view)
+}
+
+// stuck says that a run is held which a promote would have to wait for.
+func stuck(view *levels.View) bool {
+	run := view.Run
+
+	return run != nil && run.Phase == levels.PhaseHeld && run.Sequence != levels.Promote && run.Sequence.Outranks(levels.Promote)
 }
 
 // yielding says that an operation is about to take the node's role away. A vice stays one

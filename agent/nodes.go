@@ -52,20 +52,20 @@ func (k *acquaintance) describeSelf(node *levels.NodeView) {
 	}
 }
 
-// why says what keeps this node from a role: what the election knows, and what it cannot know.
+// why says what keeps this node from a role: what the election knows, and in place of what
+// it cannot know, what is the matter here.
 func (k *acquaintance) why() string {
-	switch {
-	case k.self.Barred == nil:
+	if k.trouble == "" {
 		return k.seen.Why
-	case k.seen.Why == "":
-		return k.trouble
-	default: // the election knows only that it may not
-		if front, found := strings.CutSuffix(k.seen.Why, "it is not qualified"); found {
-			return front + k.trouble
-		}
-
-		return k.seen.Why + "; " + k.trouble
 	}
+	if front, found := strings.CutSuffix(k.seen.Why, "it is not qualified"); found {
+		return front + k.trouble
+	}
+	if k.self.Barred != nil && k.seen.Why == "" {
+		return k.trouble
+	}
+
+	return k.seen.Why
 }
 
 // card is what gossip knows of the node; both lists are in the order of the table, so that

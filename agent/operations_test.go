@@ -197,6 +197,30 @@ func TestShutdownWaitsForASuccessor(t *testing.T) {
 	}, slowGossip)
 }
 
+// Goal: a node with a held run that a promote would have to wait for is given no role.
+// Method: n2, the vice, is locked, and its unlock is held by a component.
+func TestNodeWithAHeldRunTakesNoRole(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		time.Sleep(2 * c.network.late)
+		web := &component{name: "web"}
+		c.nodes["n2"].register(":1.5", web, "qualify:0")
+		c.asks("n2", levels.OperationRequested{Kind: levels.OperationDisqualify})
+		c.is("n2", levels.RoleOffline)
+		c.is("n3", levels.RoleVice)
+		c.nodes["n2"].set(func() { web.fails = 1 })
+		c.asks("n2", levels.OperationRequested{Kind: levels.OperationQualify})
+		c.nodes["n2"].until("n2 is held", func(s *Status) bool { return s.Run != nil && s.Run.Phase == levels.PhaseHeld })
+		c.nodes["n1"].until("n1 sees it", func(s *Status) bool { return s.Nodes[1].Why == "held: web failed: not today" })
+		c.neverTwo(5 * testLease)
+		c.is("n3", levels.RoleVice)
+		if err := c.nodes["n2"].agent.Retry(c.t.Context(), levels.Qualify); err != nil {
+			t.Fatal(err)
+		}
+		c.is("n2", levels.RoleVice) // the first of the node table again
+	}, slowGossip)
+}
+
 // Goal: whoever waits for the master's init says what the master is held by. Method: a unit
 // of the master's init does not start.
 func TestHeldMasterHoldsTheOthersWithItsReason(t *testing.T) {

@@ -71,8 +71,11 @@ func (w *worker) medianInit(ctx context.Context, trials int) (float64, error) {
 // registerOne registers a component that answers at once and does not wait for the
 // agent to confirm the answer.
 func registerOne(ctx context.Context, client *dbusapi.Client, component string, level levels.Level) error {
-	wish := dbusapi.Registration{Component: component, Sequence: levels.Init, Level: level}
+	return answer(ctx, client, dbusapi.Registration{Component: component, Sequence: levels.Init, Level: level})
+}
 
+// answer registers what answers every call at once.
+func answer(ctx context.Context, client *dbusapi.Client, wish dbusapi.Registration) error {
 	return client.Register(ctx, wish, func(ctx context.Context, call dbusapi.Invocation) {
 		go func() { _ = client.Done(context.WithoutCancel(ctx), call.Tag, nil) }()
 	})
@@ -98,7 +101,7 @@ func (w *worker) benchManyCallbacks(ctx context.Context) error {
 			}
 		}
 	}
-	bare, err := newBare(ctx)
+	bare, err := newBare(ctx, manyClients)
 	if err != nil {
 		return err
 	}
@@ -106,7 +109,7 @@ func (w *worker) benchManyCallbacks(ctx context.Context) error {
 	const trials = 9
 	value, reference, err := turns(trials,
 		func() (time.Duration, error) { return w.initOnce(ctx) },
-		func() (time.Duration, error) { return bare.round(ctx) })
+		func() (time.Duration, error) { return bare.round(ctx, manyCallbacks) })
 	if err != nil {
 		return err
 	}
@@ -158,8 +161,8 @@ func (e *echo) roundTrips(ctx context.Context, count int) (time.Duration, error)
 	return time.Since(begin), nil
 }
 
-// bare exchanges the messages of a thousand callbacks: a unicast signal of the same
-// size and a method call with its reply each.
+// bare exchanges the messages of callbacks: a unicast signal of the same size and a method
+// call with its reply each.
 type bare struct {
 	server  *dbus.Conn
 	clients []*dbus.Conn
@@ -178,7 +181,7 @@ func (m bareMethods) Done(tag uint64, _ int32, message string) *dbus.Error {
 	return nil
 }
 
-func newBare(ctx context.Context) (*bare, error) {
+func newBare(ctx context.Context, clients int) (*bare, error) {
 	server, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
 	if err != nil {
 		return nil, err
@@ -187,7 +190,7 @@ func newBare(ctx context.Context) (*bare, error) {
 	if err = server.Export(bareMethods{b.done}, "/bench", "org.cssc.Bench"); err != nil {
 		return nil, err
 	}
-	for range manyClients {
+	for range clients {
 		client, err := dbus.ConnectSystemBus(dbus.WithContext(ctx), dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
 		if err != nil {
 			return nil, err
@@ -218,12 +221,13 @@ func (b *bare) close() {
 	}
 }
 
-func (b *bare) round(ctx context.Context) (time.Duration, error) {
+// round sends so many callbacks, manyCallbacks at most, and returns when all are answered.
+func (b *bare) round(ctx context.Context, callbacks int) (time.Duration, error) {
 	begin := time.Now()
-	for number := range manyCallbacks {
+	for number := range callbacks {
 		b.server.Send(b.callback(number), nil)
 	}
-	for range manyCallbacks {
+	for range callbacks {
 		select {
 		case <-ctx.Done():
 			return 0, ctx.Err()
@@ -249,7 +253,7 @@ func (b *bare) callback(number int) *dbus.Message {
 			dbus.FieldPath:        dbus.MakeVariant(dbus.ObjectPath("/bench")),
 			dbus.FieldInterface:   dbus.MakeVariant("org.cssc.Bench"),
 			dbus.FieldMember:      dbus.MakeVariant("Callback"),
-			dbus.FieldDestination: dbus.MakeVariant(b.clients[number%manyClients].Names()[0]),
+			dbus.FieldDestination: dbus.MakeVariant(b.clients[number%len(b.clients)].Names()[0]),
 			dbus.FieldSignature:   dbus.MakeVariant(dbus.SignatureOf(body...)),
 		},
 		Body: body,

@@ -40,6 +40,8 @@ func clusterBenches() []clusterBench {
 		{"together", benchTogether},
 		{"resources", benchResources},
 		{"members", benchMembers},
+		{"init", benchInit},
+		{"transition", benchTransition},
 		{"saturated", benchSaturated},
 	}
 }

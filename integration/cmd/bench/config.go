@@ -44,9 +44,19 @@ func benchUnits() map[string]string {
 
 func oursUnit(level, i int) string { return fmt.Sprintf("ours-%d-%d.service", level, i) }
 
+func allOurs() (all []string) {
+	for level := range benchLevels {
+		for i := range benchWidth {
+			all = append(all, oursUnit(level, i))
+		}
+	}
+
+	return all
+}
+
 func oneshot(target string) string {
 	// A trial follows the other faster than systemd's start limit allows.
-	return "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=" + target + "\n"
+	return "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\nExecStop=/bin/true\n[Install]\nWantedBy=" + target + "\n"
 }
 
 // aloneTarget is one step of the chain that systemd runs by itself: it wants its own

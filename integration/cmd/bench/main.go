@@ -44,6 +44,10 @@ func main() {
 		err = runInNode(ctx)
 	case len(os.Args) > 1 && os.Args[1] == "burn":
 		spin()
+	case len(os.Args) > 2 && os.Args[1] == "bare":
+		err = runBare(ctx, os.Args[2])
+	case len(os.Args) > 1 && os.Args[1] == "answer":
+		err = runAnswer(ctx)
 	case len(os.Args) > 2 && os.Args[1] == "members":
 		err = runMembers(ctx, os.Args[2:])
 	default:
@@ -66,7 +70,7 @@ type options struct {
 func parseOptions() options {
 	var choice options
 	flag.StringVar(&choice.suite, "suite", "", "only this suite (bookworm or trixie), and no clusters; default both")
-	flag.StringVar(&choice.only, "only", "", "only this measurement: idle, empty, callback, callbacks, units, generator, start; "+
+	flag.StringVar(&choice.only, "only", "", "only this measurement: idle, empty, callback, callbacks, units, shutdown, generator, start; "+
 		"of clusters: "+strings.Join(clusterNames(), ", "))
 	flag.StringVar(&choice.system, "system", "", "clusters: only this one: "+strings.Join(systemNames(), ", "))
 	flag.StringVar(&choice.fault, "fault", "", "takeover: only this fault: power, kill, isolation, handover")

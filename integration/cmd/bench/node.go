@@ -66,6 +66,7 @@ func (w *worker) benches() []bench {
 		{"callback", w.benchCallback},
 		{"callbacks", w.benchManyCallbacks},
 		{"units", w.benchUnits},
+		{"shutdown", w.benchShutdown},
 		{"generator", w.benchGenerator},
 		{"start", w.benchStart},
 	}
@@ -125,13 +126,7 @@ func (w *worker) initOnce(ctx context.Context) (time.Duration, error) {
 
 // benchUnits: 10 levels × 10 oneshots through the agent and by systemd alone.
 func (w *worker) benchUnits(ctx context.Context) error {
-	var ours []string
-	for level := range benchLevels {
-		for i := range benchWidth {
-			ours = append(ours, oursUnit(level, i))
-		}
-	}
-	if err := w.system.enable(ctx, ours); err != nil {
+	if err := w.system.enable(ctx, allOurs()); err != nil {
 		return err
 	}
 	const trials = 9
@@ -141,13 +136,46 @@ func (w *worker) benchUnits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err = w.system.disable(ctx, ours); err != nil {
+	if err = w.system.disable(ctx, allOurs()); err != nil {
 		return err
 	}
 
 	return w.report(figure{
 		Name: "init of 10 levels x 10 oneshots", Value: value, Reference: reference,
 		Against: "systemd alone", Unit: "ms", Goal: 1.10, Trials: trials,
+	})
+}
+
+// benchShutdown: the same units are stopped level by level through the agent, and in the same
+// order by systemd alone.
+func (w *worker) benchShutdown(ctx context.Context) error {
+	if err := w.system.enable(ctx, allOurs()); err != nil {
+		return err
+	}
+	const trials = 9
+	value, reference, err := turns(trials,
+		func() (time.Duration, error) {
+			took, err := w.operate(ctx, dbusapi.OperationRequest{Kind: levels.OperationShutdown, Mode: levels.ModeNoboot})
+			if err != nil {
+				return 0, err
+			}
+			if _, err = w.operate(ctx, dbusapi.OperationRequest{Kind: levels.OperationStart}); err != nil {
+				return 0, err
+			}
+
+			return took, w.settle(ctx)
+		},
+		func() (time.Duration, error) { return w.system.stopAlone(ctx) })
+	if err != nil {
+		return err
+	}
+	if err = w.system.disable(ctx, allOurs()); err != nil {
+		return err
+	}
+
+	return w.report(figure{
+		Name: "shutdown of a node with 100 units", Value: value, Reference: reference,
+		Against: "systemd alone", Unit: "ms", Goal: 1.15, Trials: trials,
 	})
 }
 

@@ -22,11 +22,16 @@ type figure struct {
 	Goal    float64 `json:"goal"`
 	// Absolute: the goal is on Value although there is a reference.
 	Absolute bool `json:"absolute,omitempty"`
-	Trials   int  `json:"trials"`
+	// Share: the goal is on what Value is more than Reference.
+	Share  bool `json:"share,omitempty"`
+	Trials int  `json:"trials"`
 }
 
 // judged is what the goal is about: the ratio, or the value when there is no reference.
 func (f figure) judged() float64 {
+	if f.Share {
+		return f.Value - f.Reference
+	}
 	if f.Reference == 0 || f.Absolute {
 		return f.Value
 	}
@@ -43,6 +48,9 @@ func printTable(to io.Writer, suite string, figures []figure) {
 		if one.Reference != 0 {
 			reference = fmt.Sprintf("%.3g %s (%s)", one.Reference, one.Unit, one.Against)
 			ratio = fmt.Sprintf("%.2f", one.Value/one.Reference)
+			if one.Share {
+				ratio = fmt.Sprintf("+ %.3g %s", one.Value-one.Reference, one.Unit)
+			}
 		}
 		verdict := "met"
 		if one.judged() > one.Goal {
@@ -50,7 +58,7 @@ func printTable(to io.Writer, suite string, figures []figure) {
 		}
 		writer.AppendRow(table.Row{
 			one.Name, fmt.Sprintf("%.3g %s", one.Value, one.Unit), reference, ratio,
-			"<= " + strconv.FormatFloat(one.Goal, 'g', -1, 64), verdict, one.Trials,
+			"<= " + strconv.FormatFloat(one.Goal, 'g', 3, 64), verdict, one.Trials,
 		})
 	}
 	_, _ = fmt.Fprintln(to, writer.Render())

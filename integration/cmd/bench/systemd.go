@@ -73,19 +73,34 @@ func (s *systemd) run(ctx context.Context, method string, units ...string) error
 
 // runAlone lets systemd run its own chain and takes it down again.
 func (s *systemd) runAlone(ctx context.Context) (time.Duration, error) {
+	up, _, err := s.aloneUpAndDown(ctx)
+
+	return up, err
+}
+
+// stopAlone is runAlone for the way down.
+func (s *systemd) stopAlone(ctx context.Context) (time.Duration, error) {
+	_, down, err := s.aloneUpAndDown(ctx)
+
+	return down, err
+}
+
+func (s *systemd) aloneUpAndDown(ctx context.Context) (up, down time.Duration, err error) {
 	begin := time.Now()
 	if err := s.run(ctx, "StartUnit", fmt.Sprintf("alone-%d.target", benchLevels-1)); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	took := time.Since(begin)
+	up = time.Since(begin)
 	var all []string
 	for path := range benchUnits() {
 		if name := path[strings.LastIndexByte(path, '/')+1:]; strings.HasPrefix(name, "alone-") {
 			all = append(all, name)
 		}
 	}
+	begin = time.Now()
+	err = s.run(ctx, "StopUnit", all...)
 
-	return took, s.run(ctx, "StopUnit", all...)
+	return up, time.Since(begin), err
 }
 
 func (s *systemd) enable(ctx context.Context, units []string) error {

@@ -133,10 +133,11 @@ func (c *crowd) await(ctx context.Context, what string, said func() bool) error 
 	}
 }
 
-// agreed waits until, since that moment, all members name one master.
-func (c *crowd) agreed(ctx context.Context, since time.Duration) (one opinion, err error) {
+// agreed waits until, since that moment, all members name one master, another one than the
+// excluded.
+func (c *crowd) agreed(ctx context.Context, since time.Duration, except string) (one opinion, err error) {
 	err = c.await(ctx, "all members name one master", func() bool {
-		i := slices.IndexFunc(c.opinions, func(o opinion) bool { return o.at > since })
+		i := slices.IndexFunc(c.opinions, func(o opinion) bool { return o.at > since && o.master != except })
 		if i >= 0 {
 			one = c.opinions[i]
 		}

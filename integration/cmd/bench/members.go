@@ -89,7 +89,7 @@ func measureMembers(ctx context.Context, size int, choice options) (column []str
 		return nil, err
 	}
 	defer crowd.stop()
-	first, err := crowd.agreed(ctx, crowd.began)
+	first, err := crowd.agreed(ctx, crowd.began, "")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func measureMembers(ctx context.Context, size int, choice options) (column []str
 	}
 	cut := now()
 	master.PowerCut(host)
-	next, err := crowd.agreed(ctx, cut)
+	next, err := crowd.agreed(ctx, cut, master.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cssc-ha/cssc/levels"
@@ -225,7 +226,12 @@ func (f *follower) finished(sequence, outcome, reason string) {
 func (f *follower) draw(status *report, operation levels.OperationView) {
 	p := f.app.paint()
 	step := printable(operation.Step)
-	if run := status.Run; run != nil {
+	waits := strings.HasPrefix(step, "waiting for ")
+	if waits && !f.remote && f.step != operation.Step {
+		f.step = operation.Step
+		f.screen.stay("  " + step)
+	}
+	if run := status.Run; run != nil && !waits {
 		step = fmt.Sprintf("%s level %s, %s", run.Sequence, run.Level, run.Phase)
 	}
 	lines := []string{fmt.Sprintf("%s %s  %s", p.warn(f.screen.sign()), step, p.dim(f.app.since(operation.Started)))}

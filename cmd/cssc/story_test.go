@@ -20,6 +20,8 @@ func (f *fakeAgent) storyOf(operation levels.OperationView) []step {
 		return f.shutStory(operation)
 	case levels.OperationDisqualify:
 		return f.heldStory()
+	case levels.OperationSwitchover:
+		return f.waitStory(operation)
 	default:
 		return []step{finish(operation, levels.ResultDone, "")}
 	}
@@ -108,6 +110,18 @@ func (f *fakeAgent) clusterStory(operation levels.OperationView) []step {
 	}
 
 	return append(steps, down, step{change: func(*report) {}, end: f.vanish})
+}
+
+// waitStory is a switchover that waits for the new master, and for no level of its own.
+func (f *fakeAgent) waitStory(operation levels.OperationView) []step {
+	waits := func(text string) step {
+		return step{change: func(status *report) { status.Operations[len(status.Operations)-1].Step = text }}
+	}
+
+	return []step{
+		waits("waiting for n2 to take over"), waits("waiting for n2 to finish promote, now at level 1"),
+		finish(operation, levels.ResultDone, ""),
+	}
 }
 
 // heldStory is a disqualify that nobody can finish without an operator.

@@ -15,7 +15,7 @@ import (
 const (
 	oursUnits  = "ours-*.service"
 	aloneUnits = "alone-*.service"
-	// roundTrip is what a level may cost beside its units, in ms: the news of the master's level.
+	// A level may cost roundTrip beside its units, in ms: the news of the level of the master.
 	// BenchmarkRoundTrip of package serfcmm measures it.
 	roundTrip = 0.5
 	// The coordinator's share of a transition may be shareGoal, in ms.

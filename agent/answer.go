@@ -76,6 +76,11 @@ func (a *Agent) answerOperation(ctx context.Context, from levels.NodeID, asked o
 		return nil, fmt.Errorf("%w: %s is not what other nodes may ask of this one; "+
 			"see security.remote_operations in its configuration", levels.ErrRefused, asked.Kind)
 	}
+	for _, text := range []string{asked.Reason, asked.By, string(asked.To), asked.Key} {
+		if text != clean(text) {
+			return nil, fmt.Errorf("%w: a text of the request is longer than %d bytes or holds control characters", levels.ErrInvalid, textLimit)
+		}
+	}
 	key := asked.Key
 	if key != "" {
 		key = string(from) + " " + key

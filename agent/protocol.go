@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/levels/fleet"
@@ -20,9 +23,23 @@ const (
 	protocolVersion = 1
 	// A limit: answerLimit keeps an answer below that of the network.
 	answerLimit = 250 << 10
-	// A limit: refusalLimit bounds the text of another node that is shown here, in bytes.
-	refusalLimit = 1 << 10
+	// A limit: textLimit bounds one text of another node that is shown here, in bytes; a refusal may name much that is in the way.
+	textLimit = 4 << 10
+	// A limit: planLimit bounds the lines of a plan.
+	planLimit = 512
 )
+
+// clean makes a text of another node fit to be shown, saved and sent over the bus: valid, one
+// line, and no longer than textLimit.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || unicode.IsControl(r) {
+			return ' '
+		}
+
+		return r
+	}, text[:min(len(text), textLimit)])
+}
 
 // questionText is a question as it travels.
 type questionText struct {
@@ -176,7 +193,7 @@ func (e *nodeError) Unwrap() error { return e.sentinel }
 
 // errorOf is the inverse of refusal.
 func errorOf(node levels.NodeID, r *refusalText) error {
-	told := &nodeError{node: node, text: r.Text[:min(len(r.Text), refusalLimit)]}
+	told := &nodeError{node: node, text: clean(r.Text)}
 	for _, row := range refusalKinds() {
 		if row.kind == r.Kind {
 			told.sentinel = row.sentinel

@@ -25,8 +25,8 @@ const (
 
 // OperationOn begins an operation on a node, or with DryRun returns what it would do there.
 // Without a node it is this one, and the master for a switchover and an operation on the whole
-// cluster. What is asked of another
-// node is followed from here: it has a number of this node, and ends here when it ends there.
+// cluster. What is asked of another node is followed from here: it has a number of this node, and
+// ends here when it ends there.
 //
 // Beside what the node answers it returns levels.ErrNoSuchNode, levels.ErrUnreachable, or
 // context.DeadlineExceeded when the node did not answer and may have begun.
@@ -53,7 +53,7 @@ func (a *Agent) OperationOn(
 	}
 	answer, err := a.requestThere(ctx, node, operation, false)
 	if err != nil || operation.DryRun {
-		return 0, answer.Plan, err
+		return 0, cleanPlan(answer.Plan), err
 	}
 	begun := remoteBegun{view: levels.OperationView{
 		Kind: operation.Kind, Node: node, Mode: operation.Mode, To: operation.To, By: operation.By, Reason: operation.Reason,
@@ -67,6 +67,15 @@ func (a *Agent) OperationOn(
 	case <-a.done:
 		return 0, nil, errStopped
 	}
+}
+
+func cleanPlan(lines []string) []string {
+	plan := make([]string, 0, min(len(lines), planLimit))
+	for _, line := range lines[:min(len(lines), planLimit)] {
+		plan = append(plan, clean(line))
+	}
+
+	return plan
 }
 
 // followed counts the operations on other nodes that have not ended.
@@ -183,7 +192,7 @@ func (a *Agent) NodeStatus(ctx context.Context, node levels.NodeID) (string, err
 		return "", fmt.Errorf("status of %s: %w", node, err)
 	}
 
-	return string(answer.Status), nil
+	return strings.ToValidUTF8(string(answer.Status), "?"), nil // the bus takes nothing else
 }
 
 // NodeHistory returns the newest runs of any node first, as History does; as many as one
@@ -202,7 +211,7 @@ func (a *Agent) NodeHistory(ctx context.Context, node levels.NodeID, limit int) 
 	}
 	records := make([]string, len(answer.Records))
 	for i, record := range answer.Records {
-		records[i] = string(record)
+		records[i] = strings.ToValidUTF8(string(record), "?")
 	}
 
 	return records, nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/levels"
 )
 
@@ -346,12 +347,14 @@ func TestUnknownQuestionsAreRefusedInWords(t *testing.T) {
 		c.formed()
 		way := *c.nodes["n3"].agent.peers.Load()
 		for question, part := range map[string]string{
-			`{"version":1,"ask":"tea","body":{}}`:                                   `does not know the question "tea"`,
-			`{"version":2,"ask":"status","body":{}}`:                                `does not know the question "status" (2)`,
-			`{"version":1,"ask":"operation","body":{"kind":"shutdown","softly":1}}`: `unknown field \"softly\"`,
-			`{"version":1,"ask":"operation","body":{"kind":"explode"}}`:             `explode`,
-			`{"version":1,"ask":"status"}`:                                          `not understood`,
-			`rubbish`:                                                               `cannot be read`,
+			`{"version":1,"ask":"tea","body":{}}`:                                                                 `does not know the question "tea"`,
+			`{"version":2,"ask":"status","body":{}}`:                                                              `does not know the question "status" (2)`,
+			`{"version":1,"ask":"operation","body":{"kind":"shutdown","softly":1}}`:                               `unknown field \"softly\"`,
+			`{"version":1,"ask":"operation","body":{"kind":"explode"}}`:                                           `explode`,
+			`{"version":1,"ask":"operation","body":{"kind":"shutdown","by":"` + strings.Repeat("x", 5000) + `"}}`: `longer than 4096 bytes`,
+			`{"version":1,"ask":"operation","body":{"kind":"shutdown","reason":"a\u0000b"}}`:                      `control characters`,
+			`{"version":1,"ask":"status"}`:                                                                        `not understood`,
+			`rubbish`:                                                                                             `cannot be read`,
 		} {
 			data, err := way.Ask(c.t.Context(), "n2", []byte(question))
 			if err != nil || !strings.Contains(string(data), part) && !strings.Contains(string(data), strings.ReplaceAll(part, `"`, `\"`)) {
@@ -385,4 +388,31 @@ func TestErrorsTravel(t *testing.T) {
 	if _, err := readAnswer[statusAnswer]("n2", writeAnswer(strings.Repeat("x", answerLimit), nil)); !errors.Is(err, levels.ErrRefused) {
 		t.Errorf("an answer that is too long arrives as %v", err)
 	}
+}
+
+// FuzzQuestion: whatever another node asks is answered with a document that can be read, and
+// a refusal is one line of plain text.
+func FuzzQuestion(f *testing.F) {
+	for _, text := range []string{
+		`{"version":1,"ask":"operation","body":{"kind":"shutdown","by":"uid 0","key":"k","dry_run":true}}`,
+		`{"version":1,"ask":"operation-state","body":{"id":1,"incarnation":"boot-1"}}`,
+		`{"version":1,"ask":"history","body":{"limit":-1}}`, `{"version":1,"ask":"status","body":{}}`, `{}`, ``,
+	} {
+		f.Add([]byte(text))
+	}
+	a := New(Options{Incarnation: "boot-1", Version: "test"})
+	a.config.Store(&config.Config{})
+	a.status.Store(&Status{})
+	handlers := a.handlers()
+	delete(handlers, askHistory) // they have a disk and a wiring behind them
+	delete(handlers, askStatus)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		answer := a.reply(ctx, handlers, Question{From: "n2", Data: data})
+		_, err := readAnswer[stateAnswer]("n1", answer)
+		if told, refused := errors.AsType[*nodeError](err); err != nil && (!refused || told.text != clean(told.text)) {
+			t.Errorf("%q is answered %q: %v", data, answer, err)
+		}
+	})
 }

@@ -167,17 +167,28 @@ func (f *follower) follow(ctx context.Context, tell func(remoteNews)) message {
 		case !answer.Known:
 			return f.ended(levels.ResultFailed, f.lost("started again"))
 		case answer.Operation.Result != levels.ResultRunning:
-			f.view.To = answer.Operation.To
+			f.view.To = levels.NodeID(clean(string(answer.Operation.To)))
 
-			return f.ended(answer.Operation.Result, answer.Operation.Error)
+			return f.ended(answer.Operation.Result, clean(answer.Operation.Error))
 		default:
 			f.silent = time.Time{}
-			if f.view.Step != answer.Operation.Step || f.view.To != answer.Operation.To {
-				f.view.Step, f.view.To, pause = answer.Operation.Step, answer.Operation.To, pollFirst
+			if f.learns(&answer.Operation) {
+				pause = pollFirst
 				tell(f.news())
 			}
 		}
 	}
+}
+
+// learns says whether the node tells something new.
+func (f *follower) learns(operation *levels.OperationView) bool {
+	step, to := clean(operation.Step), levels.NodeID(clean(string(operation.To)))
+	if f.view.Step == step && f.view.To == to {
+		return false
+	}
+	f.view.Step, f.view.To = step, to
+
+	return true
 }
 
 // rest says false when ctx has ended.

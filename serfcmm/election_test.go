@@ -33,7 +33,9 @@ type elector struct {
 	name    election.NodeID
 	machine *election.Machine // nil while the node is down
 	disk    *election.State
-	stop    func()
+	// news is what its node does; unbuffered, never closed.
+	news chan election.Event
+	stop func()
 }
 
 func newElectorate(c *cluster) *electorate {
@@ -66,7 +68,7 @@ func (e *electorate) boot(name string) {
 	e.mutex.Lock()
 	v := e.voters[name]
 	if v == nil {
-		v = &elector{name: election.NodeID(name)}
+		v = &elector{name: election.NodeID(name), news: make(chan election.Event)}
 		e.voters[name] = v
 	}
 	v.machine = election.New(election.Start{
@@ -101,6 +103,7 @@ func (e *electorate) own(v *elector, node *serfcmm.Node, done chan struct{}) {
 			event = election.Received{Message: message}
 		case <-timer.C:
 			event = election.Ticked{}
+		case event = <-v.news:
 		case <-done:
 			return
 		}

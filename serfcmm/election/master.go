@@ -17,10 +17,7 @@ type master struct {
 	values    []Instant // of majorityOf, kept for its next call
 	answers   map[NodeID]answered
 	renewAt   Instant
-	// Those that neither vote nor may stand hear a share of the renewals: listened counts those
-	// that have heard one in the cycle that ends at slowAt.
-	slowAt   Instant
-	listened int
+	listeners
 	// acted: the demote has begun; killed: KillMembers was said.
 	acted, killed bool
 	// graceUntil bounds the wait for the answers to a planned restart; graceRound is the
@@ -81,7 +78,7 @@ func (m *Machine) resume(start Start) {
 	}
 	m.answers = map[NodeID]answered{}
 	m.since, m.first, m.vice = m.now, true, start.Vice
-	m.renewAt, m.slowAt = m.now, m.now
+	m.tellSoon()
 	m.known, m.masterID = true, m.config.Self
 	m.state.MasterTerm, m.state.Master = max(m.state.MasterTerm, m.lease.Term), m.config.Self
 	m.reason = "the agent is back within its lease"
@@ -124,7 +121,7 @@ func (m *Machine) elected() {
 		m.changes = slices.Insert(m.changes, 0, m.now)
 		m.changes = m.changes[:min(len(m.changes), MaxChanges)]
 	}
-	m.renewAt, m.slowAt = m.now, m.now
+	m.tellSoon()
 	m.reason = "elected in term " + termText(b.term)
 	m.note(TopicElected, "this node is the master of term %d", b.term)
 }
@@ -155,7 +152,7 @@ func (m *Machine) lead() {
 	}
 	if vice := m.pickVice(); vice != m.vice {
 		m.vice = vice
-		m.renewSoon()
+		m.tellSoon()
 	}
 	if m.now >= m.renewAt && !m.config.alone() {
 		m.renew(m.config.Lease)
@@ -186,7 +183,7 @@ func (m *Machine) ceaseBefore() time.Duration {
 	return m.config.ownLease(m.config.Lease) - m.config.CeaseAfter
 }
 
-// renewSoon sends the next renewal with this step: there is news.
+// renewSoon sends the next renewal with this step.
 func (m *Machine) renewSoon() {
 	if m.leads() {
 		m.renewAt = m.now
@@ -218,44 +215,8 @@ func (m *Machine) renew(lease time.Duration) {
 	m.everyone(matters, ask)
 	m.everyone(m.turn(), ask)
 	m.renewAt = m.now.Add(m.config.RenewEvery)
-}
-
-const (
-	// A node that only listens hears a renewal in every third of a lease, so that two may get lost.
-	listenerShare = 3
-	// So many of them may hear it at once at any time.
-	listenersAtOnce = 32
-)
-
-// turn says which of the listeners hear this renewal. After an election it is all of them at
-// once. Later it is those whose turn it is, in the order of the table: hundreds of messages
-// at once, and as many answers, would stand in the way of those that count.
-func (m *Machine) turn() func(Node) bool {
-	all := 0
-	for _, node := range m.config.Nodes {
-		if !matters(node) && node.ID != m.config.Self {
-			all++
-		}
-	}
-	cycle := m.config.Lease / listenerShare
-	if m.now >= m.slowAt {
-		m.slowAt, m.listened = m.now.Add(cycle), 0
-	}
-	upTo := all
-	if begun := m.slowAt - Instant(cycle); begun > m.since {
-		passed := min(m.now.Sub(begun)+m.config.RenewEvery, cycle)
-		upTo = min(all, max(m.listened+listenersAtOnce, int(int64(all)*int64(passed)/int64(cycle))))
-	}
-	from, at := m.listened, -1
-	m.listened = upTo
-
-	return func(node Node) bool {
-		if matters(node) || node.ID == m.config.Self {
-			return false
-		}
-		at++
-
-		return at >= from && at < upTo
+	if m.untold {
+		m.renewAt = min(m.renewAt, m.tellAt)
 	}
 }
 

@@ -73,7 +73,7 @@ func (m *Machine) progressed(progress Progress) {
 		m.completed = m.now
 	}
 	m.progress = progress
-	m.renewSoon()
+	m.tellSoon()
 }
 
 // unheard says that nothing is known of the node, because this agent has just started.

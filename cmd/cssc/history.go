@@ -152,7 +152,11 @@ func (a *app) showRun(ctx context.Context, choice runChoice) error {
 	}
 	a.printf("%s", a.recordText(found))
 	if a.terminalOut {
-		a.printf("%s\n", a.paint().dim("drawn: "+choice.command("plot")+"   the slowest first: "+choice.command("blame")))
+		more := "drawn: " + choice.command("plot") + "   the slowest first: " + choice.command("blame")
+		if found.Outcome == "failed" {
+			more += "   as it is now: " + strings.TrimSpace("cssc explain "+choice.node)
+		}
+		a.printf("%s\n", a.paint().dim(printable(more)))
 	}
 
 	return nil

@@ -71,7 +71,7 @@ w     none    up     last   yes   now    differs  1.2.3    192.0.2.4:7946
   aborted by an operator
   level 3  not reached
     ✗ web.service              member    failed  1.Ns  exit status 1
-drawn: cssc plot 7   the slowest first: cssc blame 7
+drawn: cssc plot 7   the slowest first: cssc blame 7   as it is now: cssc explain
 `},
 		{"plot", scenarioUp(), exitOK, "plot 7", `init of n1
 Ns · term 4 · 2026-11-23 01:00:00.000 UTC

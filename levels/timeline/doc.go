@@ -10,13 +10,13 @@
 //
 //   - on one node and in one boot, when they belong to the same operation and no more than
 //     [Patience] lies between them;
-//   - on one node and in one boot, no more than [Slack] apart, when the first did not complete
-//     (the second came instead), when the first is a demote, or when the second is a promote
-//     to vice under the same term as the init or qualify before it;
+//   - on one node and in one boot, when the second is the node's next run, no more than [Slack]
+//     after the first, and the first did not complete (the second came instead), or is a
+//     demote, or is init or qualify and the second a promote to vice under the same term;
 //   - on any nodes, when one is the demote of a master and the other brings up its successor:
-//     of all that become master by init or promote within Patience of the demote, under its
-//     term on another node or under a higher one, the one of the lowest term, and of these
-//     the earliest. A demote that failed kept the role and has no successor;
+//     the first init or promote to master within Patience of the demote, under its term on
+//     another node or else under the next term of which any node has a run. A demote that
+//     failed kept the role and has no successor;
 //   - on two nodes, when both are init of the same term, no more than Slack apart;
 //   - on two nodes, when neither is init, both are of the same term and no more than Slack
 //     apart, and either both belong to a shutdown, or at most one belongs to an operation and

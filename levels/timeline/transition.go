@@ -69,33 +69,34 @@ func distinct(runs []Run) []Run {
 // successor, plus one; 0 = none.
 func successors(runs []Run) []int {
 	next := make([]int, len(runs))
-	var heirs []int
 	for i := range runs {
-		if runs[i].leads() {
-			heirs = append(heirs, i)
+		if runs[i].cedes() {
+			next[i] = successor(runs, runs[i]) + 1
 		}
-	}
-	for i := range runs {
-		if !runs[i].cedes() {
-			continue
-		}
-		best := -1
-		for _, heir := range heirs { // by their beginning
-			if succeeds(runs[heir], runs[i]) && (best < 0 || runs[heir].Term < runs[best].Term) {
-				best = heir
-			}
-		}
-		next[i] = best + 1
 	}
 
 	return next
 }
 
-// succeeds says whether the heir may be the one that follows on the demoted master.
-func succeeds(heir, demoted Run) bool {
-	later := heir.Term > demoted.Term || heir.Term == demoted.Term && heir.Node != demoted.Node
+// successor is the index of the first run that makes a master under the next term of which
+// there is any run, or under the same term elsewhere; -1 when there is none. When only others
+// tell of that term, its master is not among those who tell.
+func successor(runs []Run, demoted Run) int {
+	best := -1
+	for i, run := range runs { // by their beginning
+		heir := run.leads() && (run.Term > demoted.Term || run.Node != demoted.Node)
+		if run.Term < demoted.Term || run.Term == demoted.Term && !heir || gap(run, demoted) > Patience {
+			continue
+		}
+		if best < 0 || run.Term < runs[best].Term || run.Term == runs[best].Term && heir && !runs[best].leads() {
+			best = i
+		}
+	}
+	if best >= 0 && !runs[best].leads() {
+		return -1
+	}
 
-	return later && gap(heir, demoted) <= Patience
+	return best
 }
 
 // linked says whether two runs belong together by what they are; the order does not matter.
@@ -112,7 +113,7 @@ func linked(a, b Run) bool {
 		return false
 	case a.Operation != 0 && a.Operation == b.Operation:
 		return true
-	case apart > Slack:
+	case apart > Slack || b.Run != a.Run+1:
 		return false
 	case a.Outcome != "completed":
 		return true

@@ -166,7 +166,7 @@ func shorten(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}
-	const more = "…"
+	const more = "..." // a card has no other characters than those of ASCII
 	end := limit - len(more)
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--

@@ -29,6 +29,7 @@ const (
 	msgOperationStarted
 	msgOperationFinished
 	msgOperationFailed
+	msgNoSuccessor
 	msgTargetLost
 	msgDropped
 	msgProblem
@@ -78,6 +79,7 @@ func (k messageKind) describe() messageText {
 		msgOperationStarted:  {"a7c5e3f1d9b84760a5c3e1f0d9b8765f", info, "operation started"},
 		msgOperationFinished: {"3d5f7b9a1c2e4f60837a9bcd1e2f4060", info, "operation finished"},
 		msgOperationFailed:   {"c8e6a4f2d0b14397852f1e3d5c7b9a71", alarm, "operation failed"},
+		msgNoSuccessor:       {"7be1c3a59f0d4d62a8c4e6f8103b5d7e", warn, "operation goes on without a successor"},
 		msgTargetLost:        {"57d9b1e3f5a74c28960e2d4f6b8a0c82", warn, "level target went down"},
 		msgDropped:           {"eb1d3f5a7c9e4b20846a8c0e2f4d6b93", warn, "event ignored"},
 		msgProblem:           {"90a2c4e6f8b14d3f9152637485a6b7a4", warn, "problem"},

@@ -98,6 +98,8 @@ func (l *loop) tellNotice(ctx context.Context, action levels.Action) {
 			kind = msgOperationFailed
 		}
 		tell(kind, operationFields(a.Operation)...)
+	case levels.TellNoSuccessor:
+		tell(msgNoSuccessor, "operation", a.Operation.ID, "kind", a.Operation.Kind, "by", a.Operation.By, "reason", a.Reason)
 	case levels.TellTargetLost:
 		tell(msgTargetLost, "target", a.Target)
 	}

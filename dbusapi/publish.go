@@ -181,8 +181,8 @@ func noticeSignal(notice levels.Action, status *Status) *dbus.Message {
 		return operationSignal("OperationNew", &n.Operation)
 	case levels.TellOperationFinished:
 		return operationSignal("OperationRemoved", &n.Operation)
-	case levels.TellHeld, levels.TellWaiting, levels.TellTargetLost, levels.TellDropped:
-		return nil // the properties Phase, Reason and LostTargets tell; dropped is for the journal
+	case levels.TellHeld, levels.TellWaiting, levels.TellTargetLost, levels.TellDropped, levels.TellNoSuccessor:
+		return nil // the properties Phase, Reason and LostTargets tell; the last two are for the journal
 	case levels.Invoke, levels.NotifyCanceled, levels.StartUnits, levels.StopUnits,
 		levels.PersistQualified, levels.ReleaseRole, levels.LeaveCluster:
 		return nil // not for the bus, or not by Publish

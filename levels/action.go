@@ -137,6 +137,12 @@ type (
 	TellOperationStarted struct{ Operation OperationView }
 	// TellOperationFinished closes it.
 	TellOperationFinished struct{ Operation OperationView }
+	// TellNoSuccessor says that an operation goes on although no other node has taken up the
+	// role that it gave back, and why it waits no longer.
+	TellNoSuccessor struct {
+		Operation OperationView
+		Reason    string
+	}
 	// TellTargetLost says that an operator took a level down behind our back.
 	TellTargetLost struct{ Target Target }
 	// TellDropped names something that was ignored and should not have happened; for the journal.
@@ -161,5 +167,6 @@ func (TellMasterReady) action()       {}
 func (TellQualified) action()         {}
 func (TellOperationStarted) action()  {}
 func (TellOperationFinished) action() {}
+func (TellNoSuccessor) action()       {}
 func (TellTargetLost) action()        {}
 func (TellDropped) action()           {}

@@ -130,7 +130,7 @@ func (m *Machine) succession() bool {
 	case m.now >= op.Await.due() && op.Kind == OperationSwitchover:
 		m.finishOperation(ResultFailed, m.awaitedInVain(op))
 	case m.now >= op.Await.due():
-		m.emit(TellDropped{Reason: fmt.Sprintf("operation %d, %v: %s; it goes on without", op.ID, op.Kind, m.awaitedInVain(op))})
+		m.emit(TellNoSuccessor{Operation: m.operationView(op), Reason: m.awaitedInVain(op)})
 		op.Await = nil
 	default:
 		return false

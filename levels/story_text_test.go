@@ -89,6 +89,8 @@ func tellText(action Action) string {
 		}
 
 		return text
+	case TellNoSuccessor:
+		return fmt.Sprintf("tell operation %d: %v goes on without a successor: %s", a.Operation.ID, a.Operation.Kind, a.Reason)
 	case TellTargetLost:
 		return fmt.Sprintf("tell target lost %v", a.Target)
 	case TellDropped:

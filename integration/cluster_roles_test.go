@@ -247,24 +247,31 @@ func TestRolesAndTheirTargets(t *testing.T) {
 	f.listen(f.Members()...)
 
 	f.act("lock of the spare", func() { c.Run(t, "cssc", "lock", "--yes") }, map[*lab.Node]string{a: "master", b: "vice", c: "offline"})
-	f.lateObservers(c.Name, "locked")
+	f.lateObservers(c.Name, "offline")
 	f.act("unlock of the spare", func() { c.Run(t, "cssc", "unlock") }, map[*lab.Node]string{a: "master", b: "vice", c: "spare"})
 	f.heardOfLock(c)
 
-	pid := pidOfBoth(t, b)
+	pids := []string{pidOfBoth(t, a), pidOfBoth(t, b)}
 	told := f.act("switchover to the vice", func() { f.done(a, "switchover", "") }, map[*lab.Node]string{a: "vice", b: "master", c: "spare"})
 	f.precede(told, on(a, "down m1", "down m2", "down ml", "down pm", "down counter"), append(on(a, "up v1", "up pv"), on(b, "begin promote:0", "up m1", "up m2", "up ml", "up counter")...))
 	f.precede(told, on(b, "down v1", "down pv"), on(b, "begin promote:0", "up m1", "up pm"))
 	f.precede(told, on(a, "end demote:0"), on(a, "down m2", "begin demote:last", "down counter"))
 	f.precede(told, on(a, "begin demote:last"), on(a, "down counter"))
 	f.precede(told, on(b, "end promote:last"), on(b, "up pm"))
-	if now := pidOfBoth(t, b); now != pid || pid == "0" {
-		t.Errorf("process of both.service on %s: got %s, want %s still", b.Name, now, pid)
+	if now := []string{pidOfBoth(t, a), pidOfBoth(t, b)}; !slices.Equal(now, pids) || slices.Contains(pids, "0") {
+		t.Errorf("processes of both.service on %s and %s: got %q, want %q still", a.Name, b.Name, now, pids)
 	}
 
 	told = f.act("switchover to the spare", func() { f.done(b, "switchover", c.Name) }, map[*lab.Node]string{a: "vice", b: "spare", c: "master"})
 	f.precede(told, on(b, "down m1", "down counter", "down pm"), append(on(b, "up ps"), on(c, "begin promote:0", "up m1", "up counter")...))
 	f.precede(told, on(c, "down ps"), on(c, "up m1"))
+	lab.Eventually(t, settleLimit, "both.service to stop on "+b.Name+", which is neither", func() error {
+		if pid := pidOfBoth(t, b); pid != "0" {
+			return fmt.Errorf("it is process %s", pid)
+		}
+
+		return nil
+	})
 	f.act("lock of the vice", func() { a.Run(t, "cssc", "lock", "--yes") }, map[*lab.Node]string{a: "offline", b: "vice", c: "master"})
 	told = f.act("unlock of a node before the vice in the table", func() { a.Run(t, "cssc", "unlock") }, map[*lab.Node]string{a: "vice", b: "spare", c: "master"})
 	f.precede(told, on(b, "down v1", "down pv"), on(b, "up ps"))

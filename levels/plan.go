@@ -231,7 +231,7 @@ func (m *Machine) next() bool {
 	case stepNone:
 		op := m.s.Operation
 		if op == nil || op.Kind == OperationStart || op.standsBack() {
-			return false
+			return m.dropKept()
 		}
 		m.finishOperation(ResultDone, "")
 	}
@@ -363,11 +363,12 @@ func (m *Machine) outlineRun(run *RunState, stopped map[Target]bool) []string {
 
 func (m *Machine) outlineStage(position Position, stage Stage) []string {
 	units := func(verb string, target Target) []string {
-		if len(m.members[target]) == 0 {
+		members := slices.DeleteFunc(slices.Clone(m.members[target]), func(unit string) bool { return m.wantedBy(stage.Keep, unit) })
+		if len(members) == 0 {
 			return nil
 		}
 
-		return []string{fmt.Sprintf("%s %v (%s)", verb, target, strings.Join(m.members[target], ", "))}
+		return []string{fmt.Sprintf("%s %v (%s)", verb, target, strings.Join(members, ", "))}
 	}
 	switch stage.Do {
 	case StageAct:

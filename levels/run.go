@@ -224,6 +224,9 @@ func (m *Machine) begin(st step) {
 	m.s.Run = run
 	m.emit(TellSequenceStarted{Run: run.Number, Sequence: run.Sequence, Term: m.s.Term, Cause: run.Cause})
 	m.enter(0)
+	if run.Sequence != Demote {
+		m.s.Kept = nil // the role to come has them, or its first level stops them
+	}
 }
 
 // draft is the run that a step would begin, for the step itself and for a dry run.
@@ -240,6 +243,9 @@ func (m *Machine) draft(st step) *RunState {
 		run.Op = op.ID
 		run.Leaving = op.Kind == OperationShutdown
 		run.Noboot = op.Kind == OperationShutdown && op.Mode == ModeNoboot
+	}
+	if op := st.op; op != nil && op.Kind == OperationSwitchover && st.sequence == Demote && st.from == RoleMaster {
+		run.Keep = RoleVice
 	}
 	if st.sequence == Demote && m.s.State == StateInitializing {
 		run.Leaving = true // init takes up the role to come

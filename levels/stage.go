@@ -47,6 +47,7 @@ func (m *Machine) before(run *RunState, index int) []Stage {
 	if index > 0 {
 		return stages
 	}
+	stages = append(stages, m.keptStops(run)...)
 	switch run.Sequence {
 	case Init, Promote:
 		for _, role := range []Role{RoleMaster, RoleVice, RoleSpare, RoleOffline} {
@@ -96,7 +97,7 @@ func plainStart(role Role) []Stage {
 func (m *Machine) demoteStages(run *RunState, index int) []Stage {
 	var stages []Stage
 	stop := func(target Target) {
-		stages = append(stages, Stage{Do: StageStop, Target: target, Keep: run.To})
+		stages = append(stages, Stage{Do: StageStop, Target: target, Keep: run.keeps()})
 	}
 	if index == 0 {
 		stop(PlainTarget(run.From.String()))

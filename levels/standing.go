@@ -24,6 +24,9 @@ func (m *Machine) stopTarget(stage Stage) {
 	case m.handsOff() || !maybe:
 	case len(m.members[target]) > 0:
 		m.enterPhase(PhaseStopping, "")
+		if run.Sequence == Demote && stage.Keep != run.To {
+			m.keep(target, stage.Keep)
+		}
 		m.stopWork(target, Work{Target: target, Keep: m.roleTargets(stage.Keep), Kill: run.Fenced})
 	case started && target.Plain:
 		m.emit(StopUnits{Work: m.nextWork(), Target: target})

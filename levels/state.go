@@ -70,6 +70,11 @@ type Saved struct {
 	Sync       *SyncState      `json:"sync,omitempty"`
 	Operation  *OperationState `json:"operation,omitempty"`
 	Operations []OperationView `json:"operations"`
+	// Kept are units that a switchover has left running for the vice that this node may
+	// become; see kept.go.
+	Kept []string `json:"kept,omitempty"`
+	// KeptIn is the term of the mastership that was left so.
+	KeptIn Term `json:"kept_in,omitempty"`
 }
 
 // TargetMembers is one non-empty target.
@@ -102,6 +107,8 @@ type RunState struct {
 	From     Role        `json:"from"`
 	To       Role        `json:"to"`
 	Op       OperationID `json:"op"`
+	// Keep is the role whose members a demote leaves running, unknown: that of To.
+	Keep Role `json:"keep,omitempty"`
 	// Ladder is that of the sequence, RoleLadder that of the levelled role targets,
 	// InitLadder that of the init targets: as they were when the run began.
 	Ladder     Ladder `json:"ladder"`
@@ -246,6 +253,7 @@ func (m *Machine) Save() Saved {
 	saved.Registrations = slices.Clone(m.s.Registrations)
 	saved.Subscribed = slices.Clone(m.s.Subscribed)
 	saved.Operations = slices.Clone(m.s.Operations)
+	saved.Kept = slices.Clone(m.s.Kept)
 	saved.Members, saved.Outcomes = nil, nil
 	for _, target := range slices.SortedFunc(maps.Keys(m.members), compareTargets) {
 		saved.Members = append(saved.Members, TargetMembers{target, slices.Clone(m.members[target])})

@@ -133,8 +133,11 @@ func (f *fleet) waitFor(master *lab.Node, level int, gated ...*lab.Node) {
 		}
 	}
 	f.shows(master, "phase=held", "database.service", "cssc sequence retry init")
-	for _, node := range f.without(master) {
+	for _, node := range f.Members() {
 		f.shows(node, "database.service failed")
+		if named, _, err := node.MasterReady(f.t.Context()); err != nil || named != "" {
+			f.t.Errorf("MasterReady on %s while the master is held: got %q, %v; want to be told to try again", node.Name, named, err)
+		}
 	}
 }
 

@@ -17,9 +17,9 @@ func (a *app) blameCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "blame [RUN]",
 		Short: "List the participants of a run by the time they took",
-		Long: "List the participants of RUN, or of the newest run, by the time they took, the\n" +
+		Long: "List the participants of RUN, or of this node's newest run, by the time they took, the\n" +
 			"slowest first; with --all those of every run on any node that belongs to the same\n" +
-			"transition. What a level waited for is not a participant: see cssc plot.",
+			"transition, or to the newest one. What a level waited for is not a participant: see cssc plot.",
 		Example:           "  cssc blame\n  cssc blame 12 --all\n  cssc blame 8 --node n2",
 		Args:              arguments(0, "RUN"),
 		ValidArgsFunction: a.completeRun,

@@ -116,13 +116,17 @@ type transition struct {
 	missing []missingNode
 }
 
-// find reads the run that is chosen and, when wanted, all that belongs to it on every node.
+// find reads the run that is chosen, or the newest of this node. When the whole transition is
+// wanted it reads all that belongs to it on every node, and the newest run is that of any node.
 func (a *app) find(ctx context.Context, choice runChoice, whole bool) (transition, error) {
 	var found transition
 	err := a.withAgent(ctx, limitGather, func(ctx context.Context, agent agentPort) error {
 		status, err := agent.Status(ctx)
 		if err != nil {
 			return err
+		}
+		if whole && !choice.given && choice.node == "" {
+			return found.newest(ctx, agent, status)
 		}
 		records, err := agent.NodeHistory(ctx, choice.node, 0)
 		if err != nil {
@@ -138,18 +142,38 @@ func (a *app) find(ctx context.Context, choice runChoice, whole bool) (transitio
 
 			return nil
 		}
-		others := gatherFrom(ctx, agent, status, 0)
-		runs := make([]timeline.Run, 0, len(others.records))
-		for _, r := range others.records {
-			runs = append(runs, r.timed())
-		}
-		found.Transition = timeline.Of(chosen.timed(), runs)
-		found.missing = append(others.missing, tooLate(status, others.records, found.Begin())...)
+		found.complete(chosen, gatherFrom(ctx, agent, status, 0), status)
 
 		return ctx.Err()
 	})
 
 	return found, err
+}
+
+// newest is the transition of the newest run of any node.
+func (t *transition) newest(ctx context.Context, agent agentPort, status *report) error {
+	all := gatherFrom(ctx, agent, status, 0)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	all.newestFirst(0)
+	chosen, err := runChoice{}.among(all.records)
+	if err != nil {
+		return err
+	}
+	t.complete(chosen, all, status)
+
+	return nil
+}
+
+// complete adds to the run all that belongs to it.
+func (t *transition) complete(chosen record, all gathered, status *report) {
+	runs := make([]timeline.Run, 0, len(all.records))
+	for _, r := range all.records {
+		runs = append(runs, r.timed())
+	}
+	t.Transition = timeline.Of(chosen.timed(), runs)
+	t.missing = append(all.missing, tooLate(status, all.records, t.Begin())...)
 }
 
 // tooLate lists the nodes whose answer does not reach back to then, though they may have run

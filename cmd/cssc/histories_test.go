@@ -70,3 +70,11 @@ func callback(name string, length time.Duration) levels.Participant {
 func stopped(unit string, length time.Duration) levels.Participant {
 	return levels.Participant{Kind: levels.KindMember, Name: unit, Outcome: levels.OutcomeDone, Stop: true, Ended: levels.Instant(length)}
 }
+
+// newerHistory is that of a node that was locked a minute after the switchover.
+func newerHistory() []string {
+	lock := ran(3, levels.Disqualify, levels.RoleSpare, levels.RoleOffline, time.Minute, 40*time.Millisecond)
+	lock.Term, lock.Operation, lock.OperationKind, lock.Cause = 12, 1, levels.OperationDisqualify, "operation 1, disqualify by uid 0"
+
+	return recordTexts([]record{lock})
+}

@@ -20,8 +20,8 @@ func (a *app) plotCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plot [RUN]",
 		Short: "Draw the time line of a transition: all nodes, levels and participants",
-		Long: "Draw the time line of RUN, or of the newest run, and of every run on any node that\n" +
-			"belongs to the same transition. A file gets a picture in SVG, a terminal a chart.",
+		Long: "Draw the time line of RUN, or of the newest run of any node, and of every run on any\n" +
+			"node that belongs to the same transition. A file gets a picture in SVG, a terminal a chart.",
 		Example: "  cssc plot\n" +
 			"  cssc plot 12 > switchover.svg\n" +
 			"  cssc plot 8 --node n2 --transition=false --output promote.svg",

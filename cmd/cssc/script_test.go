@@ -145,7 +145,8 @@ func (s *stage) stopAgent() {
 	}
 }
 
-// scriptAgent: agent start SCENARIO [stepped] | agent stop | agent again.
+// scriptAgent: agent start SCENARIO [stepped] | agent stop | agent again | agent newer NODE, which
+// ran something of late.
 func scriptAgent(ts *testscript.TestScript, _ bool, args []string) {
 	s := stageOf(ts)
 	switch args[0] {
@@ -165,6 +166,10 @@ func scriptAgent(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(s.startAgent(address))
 	case "stop":
 		s.stopAgent()
+	case "newer":
+		s.agent.mu.Lock()
+		s.agent.histories[levels.NodeID(args[1])] = newerHistory()
+		s.agent.mu.Unlock()
 	case "again":
 		ts.Check(s.startAgent(ts.Getenv("DBUS_SYSTEM_BUS_ADDRESS")))
 	default:

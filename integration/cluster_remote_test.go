@@ -69,6 +69,7 @@ func TestOperationsAskedOnTheSpare(t *testing.T) {
 	f.asks(spare, 0, `✓ `+master.Name+` has left the cluster after .*back with: on `+master.Name+`: cssc start`, "shutdown", master.Name, "--noboot", "--yes")
 	f.answers(spare, 3, "status", master.Name) // it is still on its way out
 	f.asks(spare, 3, `this is what `+spare.Name+` knows of it`, "status", master.Name)
+	f.answers(spare, 3, "lock", master.Name)
 	f.asks(spare, 3, `disqualify on `+master.Name+`: nothing was asked of it: .*cannot be reached`, "lock", master.Name)
 	f.asks(master, 0, `is back in the cluster`, "start")
 	before := f.settled()
@@ -91,4 +92,47 @@ func TestOperationsAskedOnTheSpare(t *testing.T) {
 		f.asks(spare, 4, other.Name+`: refused: shutdown is not what other nodes may ask of this one; see security.remote_operations`, "shutdown", other.Name, "--yes")
 	}
 	f.noProblems()
+}
+
+// TestNodeDiesWhileItDoesWhatAnotherAsked: the master loses its power in the middle of a lock that
+// was typed on the spare. There the command ends as failed with what the master did last, and
+// the cluster goes on with the vice. Before that its agent is only restarted, which ends nothing.
+func TestNodeDiesWhileItDoesWhatAnotherAsked(t *testing.T) {
+	f := form(t, 3, 2*time.Second)
+	before := f.settled()
+	spare, master := f.spares(before)[0], before.master
+	master.Background(t, "cssc", "run-callback", "--component", "slow", "--demote", "1", "--", "sleep", "60")
+	lab.Eventually(t, settleLimit, "the component is registered", func() error {
+		if list := master.Run(t, "cssc", "registrations"); !strings.Contains(list, "slow") {
+			return fmt.Errorf("only %s", list)
+		}
+
+		return nil
+	})
+	typed := spare.Background(t, "cssc", "lock", master.Name)
+	during := func() {
+		t.Helper()
+		lab.Eventually(t, settleLimit, "the lock is followed on the spare", func() error {
+			if list := spare.Run(t, "cssc", "operations"); !regexp.MustCompile(`disqualify\t` + master.Name + `\t.*demote level 1\n`).MatchString(list) {
+				return fmt.Errorf("only %s", list)
+			}
+
+			return nil
+		})
+	}
+	during()
+	master.Run(t, "systemctl", "restart", "cssc-agent.service")
+	during()
+	f.fault("power cut of the master in the middle of a lock that the spare asked for")
+	master.PowerCut(t)
+	if after := f.settled(f.without(master)...); after.master != before.vice { // after the promise of the restart
+		t.Errorf("%s leads, want the vice %s", after.master.Name, before.vice.Name)
+	}
+	output, code := typed.Wait(t)
+	want := master.Name + ` was lost while it did this: demote level 1; what it did so far stays`
+	if code != 1 || !strings.Contains(output, want) {
+		t.Errorf("cssc lock %s ended with %d:\n%s\nwant 1 and %q", master.Name, code, output, want)
+	}
+	f.Boot(t, master)
+	f.settled()
 }

@@ -55,6 +55,8 @@
 //   - Empty levels are not told: no TellLevelReached, and an entry in the record only if they
 //     waited. Their targets are not started. Only the plain ones (ready and the roles) are, right
 //     after the run, so that systemd shows the truth; nobody waits for these orders.
+//   - What a switchover keeps for the vice to be (kept.go) is stopped without waiting when
+//     another node is the vice; an agent that dies at that very moment forgets it.
 //   - Fencing ends at SIGKILL. A unit that survives is reported, given up after ten seconds
 //     and passed; ending the node is the guard's duty.
 //   - A forced shutdown (asked by logind or a signal, or with Force) holds and aborts nothing:

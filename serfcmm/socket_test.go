@@ -185,3 +185,31 @@ func echo(conn *net.UDPConn) {
 		}
 	}
 }
+
+// BenchmarkQuestion is a question and its answer over real sockets, encrypted, as long as each is.
+func BenchmarkQuestion(b *testing.B) {
+	for _, size := range []int{100, serfcmm.MaxQuestion} {
+		b.Run(fmt.Sprintf("%d-bytes", size), func(b *testing.B) {
+			nodes, _ := loopback(b, 31, 2)
+			done := make(chan struct{})
+			b.Cleanup(func() { close(done) })
+			go func() {
+				for {
+					select {
+					case question := <-nodes[1].Asked():
+						_ = question.Answer(question.Data) // the asker tells
+					case <-done:
+						return
+					}
+				}
+			}()
+			data := make([]byte, size)
+			b.ReportAllocs()
+			for b.Loop() {
+				if answer, err := nodes[0].Ask(b.Context(), "n2", data); err != nil || len(answer) != size {
+					b.Fatalf("%d bytes, %v", len(answer), err)
+				}
+			}
+		})
+	}
+}

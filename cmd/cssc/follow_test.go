@@ -40,6 +40,21 @@ func running() (*report, error) {
 	return status, nil
 }
 
+// NodeStatus is a node of another version: it does not tell.
+func (p *scriptedPort) NodeStatus(context.Context, string) (*report, error) {
+	return nil, levels.ErrRefused
+}
+
+// runningThere is the status while operation 5 runs on another node and this one has a run of
+// its own.
+func runningThere() (*report, error) {
+	status, err := running()
+	status.Operations[0].Node, status.Operations[0].Step = "n2", "shut level 4"
+	status.Run = scenarioHeld().Run
+
+	return status, err
+}
+
 func noBus() (*report, error)     { return nil, errNoBus }
 func noAgent() (*report, error)   { return nil, errNoAgent }
 func forgotten() (*report, error) { return scenarioUp(), nil }
@@ -139,5 +154,35 @@ func TestOtherErrorsOfTheStatusAreNotWaitedOut(t *testing.T) {
 	})
 	if code != exitUnreachable || !strings.Contains(complaints, "unexpected end") {
 		t.Errorf("exit status %d, want %d: %s", code, exitUnreachable, complaints)
+	}
+}
+
+// TestWhatHappensHereIsNoneOfAnotherNodesBusiness follows an operation on n2 while a run is held
+// on this node and its shut sequence ends; then the agent here has forgotten it, then the bus is
+// gone: neither is a word about n2.
+func TestWhatHappensHereIsNoneOfAnotherNodesBusiness(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		after func() (*report, error)
+		code  int
+		want  string
+	}{
+		{forgotten, exitFailed, "the agent here was restarted and follows it no more; it goes on: cssc status n2"},
+		{noBus, exitUnreachable, "lost sight of it at: shut level 4"},
+	} {
+		port := &scriptedPort{answers: []func() (*report, error){runningThere, runningThere, row.after}, events: make(chan event, 2)}
+		port.events <- event{Name: "SequenceFinished", Fields: map[string]any{"sequence": "shut", "outcome": "completed"}}
+		now := time.Now()
+		code, out, complaints := followed(t, levels.ModeReboot, port, func() time.Time {
+			now = now.Add(grace)
+
+			return now
+		})
+		if out != "  n2  shut level 4\n" {
+			t.Errorf("told %q, want the step there alone", out)
+		}
+		if code != row.code || !strings.Contains(complaints, row.want) {
+			t.Errorf("exit status %d, want %d with %q: %s", code, row.code, row.want, complaints)
+		}
 	}
 }

@@ -300,6 +300,27 @@ func TestTheAskerDies(t *testing.T) {
 	})
 }
 
+// Goal: a node that leaves while it follows says that, and nothing of the other, which goes on. Method:
+// n3 is shut down without a reboot while n1 is locked for it.
+func TestTheAskerLeaves(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.formed()
+		c.nodes["n1"].register(":1.5", &component{name: "slow", takes: 5 * time.Minute}, "demote:1")
+		id, err := c.on("n3", "n1", levels.OperationRequested{Kind: levels.OperationDisqualify})
+		if err != nil {
+			t.Fatal(err)
+		}
+		down := levels.OperationRequested{Kind: levels.OperationShutdown, Mode: levels.ModeNoboot, By: "test", Force: true}
+		if _, _, err := c.nodes["n3"].agent.Operation(c.t.Context(), down); err != nil {
+			t.Fatal(err)
+		}
+		if view := c.ends("n3", id, levels.ResultFailed); !strings.HasPrefix(view.Error, "this node is out of the cluster itself") {
+			t.Errorf("error %q", view.Error)
+		}
+		c.nodes["n1"].until("n1 goes on", func(s *Status) bool { return s.Operations[0].Result == levels.ResultRunning })
+	})
+}
+
 // Goal: status and history of another node are its own; they are cut where they do not fit.
 // Method: a run of n2 is asked for on n3, then n2 is given more registrations than fit.
 func TestStatusAndHistoryOfAnotherNode(t *testing.T) {

@@ -219,11 +219,21 @@ func (f *follower) unanswered(err error) message {
 		return f.ended(levels.ResultFailed, f.lost("was lost")+"; "+err.Error())
 	case left:
 		return f.ended(levels.ResultFailed, f.lost("left the cluster"))
-	case time.Since(f.silent) >= lostAfter:
-		return f.ended(levels.ResultFailed, f.lost("was lost")+"; "+err.Error())
-	default:
+	case time.Since(f.silent) < lostAfter:
 		return nil
+	case f.isAway():
+		return f.ended(levels.ResultFailed, "this node is out of the cluster itself and follows it no more; it may go on there")
+	default:
+		return f.ended(levels.ResultFailed, f.lost("was lost")+"; "+err.Error())
 	}
+}
+
+// isAway says that this node itself is off the network, and can say nothing of others.
+func (f *follower) isAway() bool {
+	self := f.agent.config.Load().Levels.Node
+	at := slices.IndexFunc(f.way.Seen(), func(card levels.Card) bool { return card.Node == self && !card.Alive })
+
+	return at >= 0
 }
 
 // hasLeft says that the node's last words were a farewell.

@@ -14,9 +14,11 @@ type RunRecord struct {
 	To    Role   `json:"to,omitempty"`
 	Term  Term   `json:"term"`
 	Cause string `json:"cause"`
-	// Operation is the node's operation that the run belongs to, with its kind; 0 = none.
-	Operation     OperationID   `json:"operation,omitempty"`
-	OperationKind OperationKind `json:"operation_kind,omitempty"`
+	// Operation is the node's operation that the run belongs to, with its kind and the reason
+	// that was given for it; 0 = none.
+	Operation       OperationID   `json:"operation,omitempty"`
+	OperationKind   OperationKind `json:"operation_kind,omitempty"`
+	OperationReason string        `json:"operation_reason,omitempty"`
 	// LostLease marks a demote because the lease ran out.
 	LostLease bool `json:"lost_lease,omitempty"`
 	// Outcome is "completed", "failed" or "canceled".
@@ -125,24 +127,26 @@ func (m *Machine) record(reached Instant) {
 
 // runRecord is the record of the run as it ends now.
 func (m *Machine) runRecord(run *RunState, outcome, reason string) RunRecord {
+	operation := m.operationByID(run.Op)
+
 	return RunRecord{
 		Run: run.Number, Node: run.Info.Node, Sequence: run.Sequence, Role: run.Info.Role,
 		From: run.From, To: run.To, Term: run.Info.Term,
-		Cause: run.Cause, Operation: run.Op, OperationKind: m.kindOf(run.Op), LostLease: run.LostLease,
+		Cause: run.Cause, Operation: run.Op, OperationKind: operation.Kind, OperationReason: operation.Reason, LostLease: run.LostLease,
 		Outcome: outcome, Reason: reason, Started: run.Started, Ended: m.now, Levels: run.Levels,
 	}
 }
 
-// kindOf is the kind of an operation in progress or lately ended.
-func (m *Machine) kindOf(id OperationID) OperationKind {
+// operationByID is an operation in progress or lately ended, or the zero value.
+func (m *Machine) operationByID(id OperationID) OperationView {
 	if op := m.s.Operation; op != nil && op.ID == id {
-		return op.Kind
+		return op.OperationView
 	}
 	for _, ended := range m.s.Operations {
 		if ended.ID == id {
-			return ended.Kind
+			return ended
 		}
 	}
 
-	return OperationUnknown
+	return OperationView{}
 }

@@ -11,6 +11,7 @@ import (
 func switchedHistories() (own []string, others map[levels.NodeID][]string) {
 	demote := ran(8, levels.Demote, levels.RoleMaster, levels.RoleSpare, 0, 800*time.Millisecond)
 	demote.Term, demote.Operation, demote.OperationKind, demote.Cause = 11, 4, levels.OperationSwitchover, "operation 4, switchover by uid 0"
+	demote.OperationReason = "new kernel"
 	demote.Levels = []levels.LevelRecord{
 		took(demote, 0, 0, 300*time.Millisecond, callback("naming", 290*time.Millisecond)),
 		took(demote, levels.Last, 300*time.Millisecond, 800*time.Millisecond, stopped("db.service", 480*time.Millisecond)),

@@ -167,6 +167,9 @@ func (a *app) recordText(r record) string {
 	p := a.paint()
 	fmt.Fprintf(&lines, "%s run %d, %s %s, term %d, %s, cause: %s\n", p.strong(r.Sequence.String()), r.Run,
 		printable(r.Outcome), span(r.Ended.Sub(r.Started)), r.Term, clockWords(r.StartedAt), printable(r.Cause))
+	if r.OperationReason != "" {
+		fmt.Fprintf(&lines, "  the reason given for the operation: %s\n", printable(r.OperationReason))
+	}
 	if r.Reason != "" {
 		fmt.Fprintf(&lines, "  %s\n", printable(r.Reason))
 	}

@@ -162,15 +162,15 @@ func sectionOf(t Transition, run Run, failures *[]string) section {
 			*failures = append(*failures, fmt.Sprintf("%s, %v: %s", run.Node, run.Sequence, cmp.Or(run.Reason, run.Outcome)))
 		}
 		words = append(words, run.Reason)
-	} else if run.Cause != t.Cause() {
-		words = append(words, run.Cause)
+	} else if run.cause() != t.Cause() {
+		words = append(words, run.cause())
 	}
 	s.head.label = strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), " · ")
 	s.head.title = facts(
 		fmt.Sprintf("%v run %d on %s: %s", run.Sequence, run.Run, run.Node, run.Outcome),
 		when(s.head.begin, run.Took()),
 		fmt.Sprintf("term %d, role %v", run.Term, run.Role),
-		fact("cause", run.Cause), fact("reason", run.Reason),
+		fact("cause", run.cause()), fact("reason", run.Reason),
 	)
 	for i, level := range run.Levels {
 		end := run.end()

@@ -19,8 +19,10 @@
 //     failed kept the role and has no successor;
 //   - on two nodes, when both are init of the same term, no more than Slack apart;
 //   - on two nodes, when neither is init, both are of the same term and no more than Slack
-//     apart, and either both belong to a shutdown, or at most one belongs to an operation and
-//     neither is the demote of a master, which belongs to the mastership that comes.
+//     apart, and either both belong to a shutdown of their node, or at most one belongs to an
+//     operation and neither is the demote of a master, which belongs to the mastership that comes;
+//   - on two nodes, when both belong to a shutdown of the cluster and are no more than Patience
+//     apart. In a rolling reboot each node is a transition of its own.
 //
 // So a switchover is one transition: the demote, the promote elsewhere, and whatever makes
 // a new vice; and so are the init of a whole cluster, a failover, and a shutdown with all that

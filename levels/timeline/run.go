@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"strings"
 	"time"
 
 	"github.com/cssc-ha/cssc/levels"
@@ -60,6 +61,29 @@ func (r Run) leads() bool {
 // did: one that failed did not.
 func (r Run) demotesMaster() bool { return r.Sequence == levels.Demote && r.Role == levels.RoleMaster }
 func (r Run) cedes() bool         { return r.demotesMaster() && r.Outcome != "failed" }
+
+// cause is the run's, with the reason that was given for its operation.
+func (r Run) cause() string {
+	if r.OperationReason == "" {
+		return r.Cause
+	}
+
+	return r.Cause + ": " + r.OperationReason
+}
+
+// shutdown says of what kind the shutdown is that the run belongs to: of the node alone, or
+// a part of what all nodes do, which then is what the reason begins with.
+func (r Run) shutdown() levels.OperationKind {
+	if r.OperationKind != levels.OperationShutdown {
+		return levels.OperationUnknown
+	}
+	word, _, _ := strings.Cut(r.OperationReason, " ")
+	if kind, err := levels.ParseOperationKind(word); err == nil && kind.OfCluster() {
+		return kind
+	}
+
+	return levels.OperationShutdown
+}
 
 // gap is the time between two runs, zero when they overlap.
 func gap(a, b Run) time.Duration {

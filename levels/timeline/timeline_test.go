@@ -228,6 +228,7 @@ func (p phrase) run() Run {
 		p.must(err)
 		run.Operation = levels.OperationID(p.number(id))
 		run.Cause = fmt.Sprintf("operation %s, %s by uid 0", id, kind)
+		run.OperationReason = p.named["because"]
 	}
 	run.LostLease = p.named["lost"] != ""
 	run.Incarnation = p.named["boot"]

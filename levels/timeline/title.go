@@ -31,11 +31,11 @@ func (t Transition) Took() time.Duration { return t.End().Sub(t.Begin()) }
 // Cause is that of the operation, or else of the first run of the first node.
 func (t Transition) Cause() string {
 	if i := slices.IndexFunc(t.Runs, func(run Run) bool { return run.Operation != 0 }); i >= 0 {
-		return t.Runs[i].Cause
+		return t.Runs[i].cause()
 	}
 	first := t.Nodes()[0]
 
-	return t.Runs[slices.IndexFunc(t.Runs, func(run Run) bool { return run.Node == first })].Cause
+	return t.Runs[slices.IndexFunc(t.Runs, func(run Run) bool { return run.Node == first })].cause()
 }
 
 // Terms are the lowest and the highest term of the runs.
@@ -122,10 +122,14 @@ func (t Transition) masters() (old, heir levels.NodeID) {
 // operation is the kind of the first operation, and the nodes that have one of this kind.
 func (t Transition) operation() (kind levels.OperationKind, nodes []levels.NodeID) {
 	for _, run := range t.Runs {
-		if kind == levels.OperationUnknown {
-			kind = run.OperationKind
+		own := run.OperationKind
+		if run.shutdown() == levels.OperationClusterShutdown {
+			own = levels.OperationClusterShutdown
 		}
-		if kind != levels.OperationUnknown && run.OperationKind == kind && !slices.Contains(nodes, run.Node) {
+		if kind == levels.OperationUnknown {
+			kind = own
+		}
+		if kind != levels.OperationUnknown && own == kind && !slices.Contains(nodes, run.Node) {
 			nodes = append(nodes, run.Node)
 		}
 	}

@@ -130,12 +130,15 @@ func linked(a, b Run) bool {
 
 // linkedAcross is linked for two nodes.
 func linkedAcross(a, b Run) bool {
+	apart := gap(a, b)
 	switch {
-	case a.Term != b.Term || gap(a, b) > Slack:
+	case a.shutdown() == levels.OperationClusterShutdown && b.shutdown() == levels.OperationClusterShutdown:
+		return apart <= Patience
+	case a.Term != b.Term || apart > Slack:
 		return false
 	case a.Sequence == levels.Init || b.Sequence == levels.Init:
 		return a.Sequence == b.Sequence
-	case a.OperationKind == levels.OperationShutdown && b.OperationKind == levels.OperationShutdown:
+	case a.shutdown() == levels.OperationShutdown && b.shutdown() == levels.OperationShutdown:
 		return true
 	case a.demotesMaster() || b.demotesMaster(): // it belongs to the mastership that comes
 		return false

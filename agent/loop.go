@@ -28,8 +28,11 @@ const (
 	// unless somebody asks or something important happened. A storm of answers is
 	// published forty times a second.
 	publishPause = 25 * time.Millisecond
-	// A quiet one: quietPause is that of a status to which no event has happened.
-	quietPause = 500 * time.Millisecond
+	// A quiet one: quietPause is that of a status to which no event has happened. What gossip
+	// tells is one, but in a large cluster it tells of hundreds of nodes at a time, and to look
+	// at all of them takes longer: gossipPause is for each node of the table.
+	quietPause  = 500 * time.Millisecond
+	gossipPause = time.Millisecond
 	// As long, statusPause is how long the line of "systemctl status" stays.
 	statusPause = 200 * time.Millisecond
 	// A look: lookTimeout bounds one look at systemd, logind and the bus.
@@ -109,6 +112,7 @@ type loop struct {
 	notices  []levels.Action
 	shownAt  levels.Instant  // of the last publication
 	eventful bool            // something has happened since
+	unshown  bool            // gossip has told something since
 	askers   []chan struct{} // who asked for a fresh status; each is closed
 	problems problems
 
@@ -246,7 +250,7 @@ func (l *loop) wait(ctx context.Context) bool {
 	case begun := <-l.Agent.begun:
 		l.beginRemote(ctx, begun)
 	case <-l.way.Changed():
-		l.cardsNew = true
+		l.cardsNew, l.unshown = true, true
 		l.gossipNews++
 	case <-l.ports.Units.Changed():
 		l.lookNow = true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/cssc-ha/cssc/levels"
 )
@@ -21,7 +22,7 @@ func (l *loop) show(ctx context.Context, now levels.Instant, actions []levels.Ac
 	l.publish(ctx, now)
 	l.shownAt = now
 	l.stale.Store(false)
-	l.eventful, l.urgent = false, false
+	l.eventful, l.unshown, l.urgent = false, false, false
 	for _, shown := range l.askers {
 		close(shown)
 	}
@@ -31,11 +32,14 @@ func (l *loop) show(ctx context.Context, now levels.Instant, actions []levels.Ac
 // showDue is when what has become stale is published without being asked for. Messages of
 // other nodes that change nothing come many times a second, and wait longer.
 func (l *loop) showDue() levels.Instant {
-	if l.eventful {
+	switch {
+	case l.eventful:
 		return l.shownAt.Add(publishPause)
+	case l.unshown:
+		return l.shownAt.Add(min(publishPause+time.Duration(len(l.config.Load().Nodes))*gossipPause, quietPause))
+	default:
+		return l.shownAt.Add(quietPause)
 	}
-
-	return l.shownAt.Add(quietPause)
 }
 
 // important says whether the news may not wait. A level reached and a participant that

@@ -117,3 +117,24 @@ func TestTurnBehindAPublicationLeavesTheStatusStale(t *testing.T) {
 		t.Error("the status counts as fresh although nothing was published")
 	}
 }
+
+// Goal: what gossip tells of another node, that it was locked say, is on the bus soon, and hundreds
+// of nodes that it tells of do not keep the agent busy with looking at all of them. Method:
+// when the status after the last is due, after an event, after gossip, and without either.
+func TestGossipIsShownByTheSizeOfTheTable(t *testing.T) {
+	for nodes, want := range map[int]time.Duration{3: 28 * time.Millisecond, 303: 328 * time.Millisecond, 1000: quietPause} {
+		l := &loop{Agent: New(Options{}), shownAt: 1, unshown: true}
+		l.config.Store(&config.Config{Nodes: make([]config.Node, nodes)})
+		if got := l.showDue().Sub(1); got != want {
+			t.Errorf("%d nodes: due after %v, want %v", nodes, got, want)
+		}
+		l.unshown = false
+		if got := l.showDue().Sub(1); got != quietPause {
+			t.Errorf("%d nodes, nothing happened: due after %v, want %v", nodes, got, quietPause)
+		}
+		l.eventful, l.unshown = true, true
+		if got := l.showDue().Sub(1); got != publishPause {
+			t.Errorf("%d nodes, an event: due after %v, want %v", nodes, got, publishPause)
+		}
+	}
+}

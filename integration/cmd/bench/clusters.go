@@ -40,6 +40,7 @@ func clusterBenches() []clusterBench {
 		{"together", benchTogether},
 		{"resources", benchResources},
 		{"members", benchMembers},
+		{"scale", benchScale},
 		{"init", benchInit},
 		{"transition", benchTransition},
 		{"saturated", benchSaturated},

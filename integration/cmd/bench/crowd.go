@@ -20,14 +20,20 @@ type crowd struct {
 	began time.Duration
 	pid   int
 	stop  func()
+	// orders are what the members should do, see obey.
+	orders io.Writer
 
 	// mutex guards what the process has said so far.
 	mutex    sync.Mutex
 	opinions []opinion
 	gossip   time.Duration // 0 = not yet
 	counts   []tallied
-	over     bool
-	last     string
+	// news is how far the master's init is, as one member has heard; sights are what one has
+	// seen of another node, or heard of the master.
+	news   []heard
+	sights []sight
+	over   bool
+	last   string
 }
 
 // opinion is a moment at which all members named the same master.
@@ -40,6 +46,21 @@ type opinion struct {
 type tallied struct {
 	at                               time.Duration
 	sent, received, lost, gossipLost uint64
+}
+
+// heard is a progress of the master's init that has reached a member.
+type heard struct {
+	at                time.Duration
+	member            string
+	term              uint64
+	reached           int
+	started, complete bool
+}
+
+// sight is a word that holds of a node for a member from a moment on.
+type sight struct {
+	at                 time.Duration
+	member, node, word string
 }
 
 func (f *fleet) startMembers(ctx context.Context, count int) (*crowd, error) {
@@ -69,7 +90,11 @@ func (f *fleet) startMembers(ctx context.Context, count int) (*crowd, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &crowd{began: now(), last: "nothing"}
+	orders, err := process.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	c := &crowd{began: now(), last: "nothing", orders: orders}
 	if err = process.Start(); err != nil {
 		return nil, err
 	}
@@ -98,17 +123,30 @@ func (c *crowd) note(line string) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.last = line
-	var at time.Duration
-	var said opinion
-	var count tallied
-	if _, err := fmt.Sscanf(line, "all %d %s", &said.at, &said.master); err == nil {
-		c.opinions = append(c.opinions, said)
-	}
-	if _, err := fmt.Sscanf(line, "gossip %d", &at); err == nil {
-		c.gossip = at
-	}
-	if _, err := fmt.Sscanf(line, "count %d %d %d %d %d", &count.at, &count.sent, &count.received, &count.lost, &count.gossipLost); err == nil {
-		c.counts = append(c.counts, count)
+	word, rest, _ := strings.Cut(line, " ")
+	switch word {
+	case "all":
+		var said opinion
+		if _, err := fmt.Sscan(rest, &said.at, &said.master); err == nil {
+			c.opinions = append(c.opinions, said)
+		}
+	case "gossip":
+		_, _ = fmt.Sscan(rest, &c.gossip)
+	case "count":
+		var count tallied
+		if _, err := fmt.Sscan(rest, &count.at, &count.sent, &count.received, &count.lost, &count.gossipLost); err == nil {
+			c.counts = append(c.counts, count)
+		}
+	case "news":
+		var one heard
+		if _, err := fmt.Sscan(rest, &one.at, &one.member, &one.term, &one.reached, &one.started, &one.complete); err == nil {
+			c.news = append(c.news, one)
+		}
+	case "seen", "role": // of a lapse a role has no node
+		var one sight
+		if _, err := fmt.Sscan(rest, &one.at, &one.member, &one.node, &one.word); err == nil {
+			c.sights = append(c.sights, one)
+		}
 	}
 }
 

@@ -22,8 +22,10 @@ import (
 // configuration is in the folder, each with gossip and an election of its own, and all that a
 // member has beside: sockets, keys, a node table. It prints lines, each with the monotonic
 // clock: "all" and a name whenever all of them have come to name one master; "gossip" when
-// each of them has come to see all nodes of the table; and "count" with the messages of the
-// election that they sent and received, every second.
+// each of them has come to see all nodes of the table; "count" with the messages of the
+// election that they sent and received, every second; and "news", "role" and "seen" whenever
+// one of them hears how far the master's init is, of another role, or of another node, see
+// talk. It reads what they should do, see obey.
 func runMembers(ctx context.Context, args []string) error {
 	count, err := strconv.Atoi(args[1])
 	if err != nil {
@@ -40,8 +42,13 @@ func runMembers(ctx context.Context, args []string) error {
 	debug.SetGCPercent(crowdGarbage)
 	opinions := make(chan memberOpinion, count)
 	var nodes []*serfcmm.Node
+	var kills []context.CancelFunc
 	var all sync.WaitGroup
+	watched := make(chan struct{})
 	for i := range count {
+		life, kill := context.WithCancel(ctx)
+		defer kill()
+		kills = append(kills, kill)
 		name := memberName(i)
 		node, err := serfcmm.New(serfcmm.Options{
 			Self: levels.NodeID(name), Peers: peers, Origin: serfcmm.OriginOf(name),
@@ -57,9 +64,11 @@ func runMembers(ctx context.Context, args []string) error {
 		})
 		node.Advertise(levels.Card{State: levels.StateUp, Hash: loaded.Hash})
 		nodes = append(nodes, node)
-		all.Go(func() { _ = node.Run(ctx) })
-		all.Go(func() { follow(ctx, i, node, machine, opinions) })
+		all.Go(func() { _ = node.Run(life) })
+		all.Go(func() { follow(life, i, node, machine, opinions) })
+		all.Go(func() { watch(life, name, node, watched) })
 	}
+	go obey(ctx, nodes, kills, watched)
 	all.Go(func() { countMembers(ctx, nodes) })
 	tally(ctx, count, opinions)
 	all.Wait()
@@ -128,8 +137,12 @@ func follow(ctx context.Context, number int, node *serfcmm.Node, machine *electi
 			switch action := action.(type) {
 			case election.Send:
 				node.Send(action.Message)
+			case election.MasterProgressed:
+				news := action.Progress
+				fmt.Println("news", now().Nanoseconds(), memberName(number), action.Term, news.Reached, news.Started, news.Complete)
 			case election.RoleDecided:
 				if action.Master != master {
+					fmt.Println("role", now().Nanoseconds(), memberName(number), action.Master, roleWord)
 					master = action.Master
 					opinions <- memberOpinion{number, master}
 				}

@@ -19,7 +19,7 @@ func elsewhere(before, after *Status) []*dbus.Message {
 	}
 	for index := range after.Nodes {
 		now := &after.Nodes[index]
-		old := living(before, now.Node)
+		old := living(before, index, now.Node)
 		if now.Self || !now.Alive || old == nil || old.Role == now.Role {
 			continue
 		}

@@ -67,7 +67,8 @@ func tagsOf(card levels.Card, origin wire.Origin) (map[string]string, error) {
 }
 
 // cardOf reads another node's tags. What makes no sense reads as unknown: a card is for
-// people and defaults only.
+// people and defaults only. What is missing is not parsed: that would take longer than all the
+// rest, hundreds of times at each look at a large cluster.
 func cardOf(member *serf.Member) levels.Card {
 	tags := member.Tags
 	text := func(tag string) string { return printable(tags[tag]) }
@@ -77,10 +78,14 @@ func cardOf(member *serf.Member) levels.Card {
 		Fingerprint: text(tagFingerprint), Left: member.Status == serf.StatusLeft || member.Status == serf.StatusLeaving,
 		Trouble: text(tagTrouble), Barred: tags[tagBarred] == "1",
 	}
-	if doing, err := levels.ParsePosition(tags[tagDoing]); err == nil {
-		card.Doing = doing
+	if word := tags[tagDoing]; word != "" {
+		if doing, err := levels.ParsePosition(word); err == nil {
+			card.Doing = doing
+		}
 	}
-	readOperation(&card, text(tagOperation))
+	if tags[tagOperation] != "" {
+		readOperation(&card, text(tagOperation))
+	}
 	if state, err := levels.ParseNodeState(tags[tagState]); err == nil {
 		card.State = state
 	}
@@ -90,8 +95,10 @@ func cardOf(member *serf.Member) levels.Card {
 	if term, err := strconv.ParseUint(tags[tagTerm], 10, 64); err == nil {
 		card.Term = levels.Term(term)
 	}
-	if level, err := levels.ParseLevel(tags[tagLevel]); err == nil {
-		card.Reached, card.Started = level, true
+	if word := tags[tagLevel]; word != "" {
+		if level, err := levels.ParseLevel(word); err == nil {
+			card.Reached, card.Started = level, true
+		}
 	}
 
 	return card

@@ -1,14 +1,16 @@
 package serfcmm
 
 import (
+	"math"
 	"strconv"
 	"testing"
 	"time"
 )
 
 // Goal: gossip gets slower with the table, never faster, never so slow that cards take longer
-// than a second or two each, and news is sent on often enough to miss hardly anybody. Method:
-// all sizes of a table up to the largest.
+// than a second or two each, news is sent on often enough to miss hardly anybody, and who has
+// missed it learns it from an exchange of everything within three quarters of a minute. Method:
+// all sizes of a table up to the largest; memberlist's formula for that exchange.
 func TestGossipSlowsDownWithTheTable(t *testing.T) {
 	t.Parallel()
 	before := paceOf(1)
@@ -20,6 +22,14 @@ func TestGossipSlowsDownWithTheTable(t *testing.T) {
 		digits := len(strconv.Itoa(nodes))
 		if sent := p.retransmit * digits; sent < 8 || sent > 12 || 2*p.probeTimeout > p.probe {
 			t.Errorf("%d nodes: news is sent %d times, want 8 to 12; %+v", nodes, sent, p)
+		}
+		const unscaled = 32 // nodes
+		every := p.exchange
+		if nodes > unscaled {
+			every *= time.Duration(math.Ceil(math.Log2(float64(nodes)/unscaled)) + 1)
+		}
+		if every < 10*time.Second || every > 45*time.Second || p.settle > p.cards/4 {
+			t.Errorf("%d nodes: everything is exchanged every %v; %+v", nodes, every, p)
 		}
 		before = p
 	}

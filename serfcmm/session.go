@@ -21,7 +21,6 @@ import (
 
 const (
 	streamTimeout   = 3 * time.Second
-	pushPull        = 15 * time.Second
 	announceTimeout = time.Second
 	farewell        = 500 * time.Millisecond
 	queryTimeout    = 2 * time.Second
@@ -35,8 +34,13 @@ type pace struct {
 	// retransmit is how often a piece of news is sent on by each node, by the logarithm of
 	// their number.
 	retransmit int
-	// cards is the shortest time between two cards of this node.
-	cards time.Duration
+	// cards is the shortest time between two cards of this node; settle is how long one
+	// waits for others that follow at once.
+	cards, settle time.Duration
+	// exchange is what memberlist multiplies by 2 from 33 nodes on, 3 from 65, … 6 from 513, and is
+	// then the time between two exchanges of everything with another node: what finds news that
+	// did not come.
+	exchange time.Duration
 }
 
 // paceOf slows gossip down as the table grows. A node's share of it does not depend on their
@@ -51,10 +55,14 @@ func paceOf(nodes int) pace {
 		// take this much longer.
 		share = 5 * time.Millisecond
 	)
-	p := pace{gossip: 100 * time.Millisecond, probe: 500 * time.Millisecond, probeTimeout: 250 * time.Millisecond}
+	p := pace{
+		gossip: 100 * time.Millisecond, probe: 500 * time.Millisecond, probeTimeout: 250 * time.Millisecond, exchange: 15 * time.Second,
+	}
 	if nodes > few {
 		p.gossip = 2 * p.gossip
 		p.cards = time.Duration(nodes) * share
+		p.settle = p.cards / 10
+		p.exchange = 6 * time.Second
 		p.probe += p.cards
 		p.probeTimeout = p.probe / 2
 	}
@@ -166,7 +174,7 @@ func (n *Node) serfConfig(s *session) *serf.Config {
 	list.EnableCompression = false // a tenth of a millisecond per message for nothing
 	pace := paceOf(len(n.table.Load().peers))
 	list.GossipInterval, list.ProbeInterval, list.ProbeTimeout = pace.gossip, pace.probe, pace.probeTimeout
-	list.TCPTimeout, list.PushPullInterval, list.RetransmitMult = streamTimeout, pushPull, pace.retransmit
+	list.TCPTimeout, list.PushPullInterval, list.RetransmitMult = streamTimeout, pace.exchange, pace.retransmit
 	list.DeadNodeReclaimTime = time.Second // the table says which address is right
 	list.LogOutput, list.Logger = nil, n.log.logger()
 	s.way.wrap = func() {
@@ -256,7 +264,8 @@ func (n *Node) deliver(ctx context.Context, s *session) {
 
 // announce makes gossip carry the newest card. SetTags waits until somebody has it, which
 // may take a second; cards that come meanwhile are not queued, and neither are those that
-// follow faster than a large cluster can pass them on.
+// follow faster than a large cluster can pass them on: a lock that begins and ends within a
+// moment is one card.
 func (n *Node) announce(ctx context.Context, s *session) {
 	told := *n.card.Load()
 	for {
@@ -265,6 +274,8 @@ func (n *Node) announce(ctx context.Context, s *session) {
 		case <-ctx.Done():
 			return
 		}
+		pace := paceOf(len(n.table.Load().peers))
+		rest(ctx, pace.settle)
 		card := *n.card.Load()
 		if card == told {
 			continue
@@ -278,11 +289,18 @@ func (n *Node) announce(ctx context.Context, s *session) {
 			n.log.to.LogAttrs(ctx, slog.LevelWarn, "the card was not told", slog.Any("cause", err))
 		}
 		told = card
-		select {
-		case <-time.After(paceOf(len(n.table.Load().peers)).cards):
-		case <-ctx.Done():
-			return
-		}
+		rest(ctx, pace.cards)
+	}
+}
+
+// rest waits for that time, or until ctx ends.
+func rest(ctx context.Context, length time.Duration) {
+	if length == 0 {
+		return
+	}
+	select {
+	case <-time.After(length):
+	case <-ctx.Done():
 	}
 }
 

@@ -66,9 +66,9 @@ func scaleFigures() []string {
 		"gate: the master's level is known to a member after, ms: median, last",
 		"gate: levels that a member was never told of",
 		"gate: the next level begins on another agent's node after, ms: median, last",
-		"the master's node sends for a level: packets, kB, beyond those of idle",
+		"the master's node sends from a level to the next one: packets, kB; in ms",
 		"the master's node sends at idle: packets, kB a second",
-		"the master's agent: ms of a processor for a level, % of a core at idle",
+		"the master's agent: ms of a processor for a level, beyond those of idle; % of a core at idle",
 		"a member: ms of a processor for an init, % of a core at idle",
 	}
 	for _, name := range eventNames() {

@@ -238,8 +238,8 @@ func (c *crowd) levels(term uint64, reached map[int]time.Duration, all *gateCost
 }
 
 func (g *gateCost) column() []string {
-	each, seconds := float64(max(1, g.levels)), g.taken.Seconds()
-	beyond := func(all, rest float64) float64 { return (all - rest*seconds) / each }
+	each := float64(max(1, g.levels))
+	processor := g.processor - time.Duration(float64(g.restProcessor)*g.taken.Seconds())
 	members := []string{"-", "-", "-"}
 	if g.members > 0 {
 		members = []string{
@@ -251,9 +251,9 @@ func (g *gateCost) column() []string {
 	return []string{
 		members[0], members[1],
 		milliseconds(quantile(g.begun, 50)) + ", " + milliseconds(quantile(g.begun, 100)),
-		fmt.Sprintf("%.0f, %.1f", beyond(g.packets, g.restPackets), beyond(g.bytes, g.restBytes)/1000),
+		fmt.Sprintf("%.0f, %.1f; %.0f", g.packets/each, g.bytes/each/1000, inMilliseconds(g.taken)/each),
 		fmt.Sprintf("%.0f, %.1f", g.restPackets, g.restBytes/1000),
-		fmt.Sprintf("%.2g, %.2g", beyond(inMilliseconds(g.processor), inMilliseconds(g.restProcessor)), 100*g.restProcessor.Seconds()),
+		fmt.Sprintf("%.2g; %.2g", inMilliseconds(processor)/each, 100*g.restProcessor.Seconds()),
 		members[2],
 	}
 }

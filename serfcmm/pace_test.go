@@ -37,3 +37,24 @@ func TestGossipSlowsDownWithTheTable(t *testing.T) {
 		t.Errorf("300 nodes: %+v, want two seconds at most", p)
 	}
 }
+
+// Goal: the begin and the end of what a node does are told at once, and a node that tells much
+// tells no more than one card in each span of time. Method: a hundred cards as fast as they may
+// be told; then two after a long silence.
+func TestCardsTakeTurns(t *testing.T) {
+	t.Parallel()
+	const each = time.Second
+	var next turns
+	begin := time.Now()
+	now := begin
+	for i := range 100 {
+		if told := now.Sub(begin); i > 0 && told != time.Duration(i-1)*each {
+			t.Fatalf("card %d is told after %v, want the second at once and then one in each %v", i+1, told, each)
+		}
+		now = now.Add(next.after(now, each))
+	}
+	now = now.Add(time.Hour)
+	if first, second := next.after(now, each), next.after(now, each); first != 0 || second != each {
+		t.Errorf("after a silence the waits are %v and %v, want 0 and %v", first, second, each)
+	}
+}

@@ -34,8 +34,8 @@ type pace struct {
 	// retransmit is how often a piece of news is sent on by each node, by the logarithm of
 	// their number.
 	retransmit int
-	// cards is the shortest time between two cards of this node; settle is how long one
-	// waits for others that follow at once.
+	// cards is the shortest time between two cards of this node, but for a second one after a
+	// while without any; settle is how long one waits for others that follow at once.
 	cards, settle time.Duration
 	// exchange is what memberlist multiplies by 2 from 33 nodes on, 3 from 65, … 6 from 513, and is
 	// then the time between two exchanges of everything with another node: what finds news that
@@ -268,6 +268,7 @@ func (n *Node) deliver(ctx context.Context, s *session) {
 // moment is one card.
 func (n *Node) announce(ctx context.Context, s *session) {
 	told := *n.card.Load()
+	var next turns
 	for {
 		select {
 		case <-n.cardChanged:
@@ -289,13 +290,29 @@ func (n *Node) announce(ctx context.Context, s *session) {
 			n.log.to.LogAttrs(ctx, slog.LevelWarn, "the card was not told", slog.Any("cause", err))
 		}
 		told = card
-		rest(ctx, pace.cards)
+		rest(ctx, next.after(time.Now(), pace.cards))
 	}
+}
+
+// turns says when the next card may be told. Two may follow each other at once, as the begin and
+// the end of a lock do, when none was told for as long as two take.
+type turns struct {
+	due time.Time // of the next card, had each waited for its own
+}
+
+// after is how long to wait after a card that is told now.
+func (t *turns) after(now time.Time, each time.Duration) time.Duration {
+	if t.due.Before(now) {
+		t.due = now
+	}
+	t.due = t.due.Add(each)
+
+	return t.due.Sub(now) - each
 }
 
 // rest waits for that time, or until ctx ends.
 func rest(ctx context.Context, length time.Duration) {
-	if length == 0 {
+	if length <= 0 {
 		return
 	}
 	select {

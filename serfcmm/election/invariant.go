@@ -18,6 +18,7 @@ import (
 //	unproven-silent an unproven voter does not stand
 //	knows-term      a known master is that of the highest elected term
 //	away-quiet      who has left leads nothing and asks nothing
+//	vice-stays      the vice that was named would be named again, so that it does not flicker
 func (m *Machine) Check() error {
 	var broken []error
 	test := func(name string, holds bool) {
@@ -38,6 +39,7 @@ func (m *Machine) Check() error {
 	test("unproven-silent", m.proven || b == nil)
 	test("knows-term", !m.known || m.masterID == m.state.Master)
 	test("away-quiet", m.phase != PhaseAway || b == nil && m.lease.Term == 0 && !m.known)
+	test("vice-stays", !m.leads() || m.acted || m.pickVice() == m.vice)
 
 	return errors.Join(broken...)
 }

@@ -85,7 +85,7 @@ func (m *Machine) unheard(id NodeID) bool {
 
 // kept is the vice of before, unless it is known that it cannot be.
 func (m *Machine) kept() NodeID {
-	if m.vice != "" && (m.fit(m.vice) || m.unheard(m.vice)) {
+	if m.vice != "" && (m.heardWell(m.vice) || m.unheard(m.vice)) {
 		return m.vice
 	}
 

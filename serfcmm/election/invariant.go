@@ -39,7 +39,7 @@ func (m *Machine) Check() error {
 	test("unproven-silent", m.proven || b == nil)
 	test("knows-term", !m.known || m.masterID == m.state.Master)
 	test("away-quiet", m.phase != PhaseAway || b == nil && m.lease.Term == 0 && !m.known)
-	test("vice-stays", !m.leads() || m.acted || m.pickVice() == m.vice)
+	test("vice-stays", m.viceStays())
 
 	return errors.Join(broken...)
 }

@@ -83,6 +83,9 @@ func (m *Machine) unheard(id NodeID) bool {
 	return p != nil && p.heard == 0
 }
 
+// viceStays says that who is named would be named again at this instant.
+func (m *Machine) viceStays() bool { return !m.leads() || m.acted || m.pickVice() == m.vice }
+
 // kept is the vice of before, unless it is known that it cannot be.
 func (m *Machine) kept() NodeID {
 	if m.vice != "" && (m.heardWell(m.vice) || m.unheard(m.vice)) {

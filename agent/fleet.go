@@ -143,7 +143,9 @@ func (l *loop) ofCluster(ctx context.Context, now levels.Instant, next pending, 
 		result := l.drive(ctx, now, fleet.ClusterAsked{Request: request, Number: number})
 		given = answer{result: levels.Result{ID: uint64(number), Plan: result.Plan}, err: result.Err}
 	}
-	l.keep(next.key, given)
+	if !errors.Is(given.err, levels.ErrTryAgain) {
+		l.keep(next.key, given)
+	}
 	next.reply(given)
 }
 

@@ -3,10 +3,18 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/cssc-ha/cssc/levels"
+)
+
+const (
+	// A wait: settleTries times settlePause is longer than a new master needs to see what is in progress.
+	settleTries = 6
+	settlePause = 250 * time.Millisecond
 )
 
 // Register asks for a callback.
@@ -54,6 +62,12 @@ func (a *Agent) operate(ctx context.Context, operation levels.OperationRequested
 	}
 	r.event, r.bypass = operation, bypass
 	result, err := a.ask(ctx, r)
+	for range settleTries { // a new master begins nothing on the whole cluster for a second
+		if !operation.Kind.OfCluster() || !errors.Is(err, levels.ErrTryAgain) || !rest(ctx, settlePause) {
+			break
+		}
+		result, err = a.ask(ctx, r)
+	}
 
 	return levels.OperationID(result.ID), result.Plan, err
 }

@@ -125,6 +125,9 @@ func (n *unitsNode) checkReaders(t *testing.T, system *units.System, suite strin
 	if limit, err := system.StopTimeout(ctx, "holder.service"); err != nil || limit != 90*time.Second {
 		t.Errorf("stop timeout: got %v, %v, want 90s", limit, err)
 	}
+	if booted, err := system.Booted(ctx); err != nil || booted <= 0 {
+		t.Errorf("booted: %v, %v", booted, err)
+	}
 	if count, err := system.SoftReboots(ctx); err != nil || count != 0 {
 		t.Errorf("soft-reboots on %s: got %v, %v, want 0", suite, count, err)
 	}

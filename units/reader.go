@@ -32,6 +32,14 @@ func (s *System) SoftReboots(ctx context.Context) (uint32, error) {
 	return count, err
 }
 
+// Booted is when PID 1 began this boot, on CLOCK_MONOTONIC: it keeps it over a daemon-reexec,
+// and every start of a container has its own, also where all share the kernel's boot id.
+func (s *System) Booted(ctx context.Context) (time.Duration, error) {
+	usec, err := systemdProperty[uint64](ctx, s, manager(), systemdManager, "UserspaceTimestampMonotonic")
+
+	return time.Duration(min(usec, math.MaxInt64/1000)) * time.Microsecond, err
+}
+
 // Stopping says whether PID 1 is carrying out a shutdown: units stop and none starts.
 func (s *System) Stopping(ctx context.Context) (bool, error) {
 	state, err := systemdProperty[string](ctx, s, manager(), systemdManager, "SystemState")

@@ -244,10 +244,14 @@ func TestReadersOfSystem(t *testing.T) {
 	}
 	f.set(func() {
 		f.values["SoftRebootsCount"], f.values["SystemState"] = uint32(2), "stopping"
+		f.values["UserspaceTimestampMonotonic"] = uint64(3_500_000)
 		f.values["TimeoutStopUSec"], f.values["InhibitDelayMaxUSec"] = ^uint64(0), ^uint64(0)
 		f.values["PreparingForShutdown"] = "yes"
 	})
 	count, err := s.SoftReboots(limited(t))
+	if booted, err := s.Booted(limited(t)); err != nil || booted != 3500*time.Millisecond {
+		t.Errorf("booted: %v, %v", booted, err)
+	}
 	stopping, stoppingErr := s.Stopping(limited(t))
 	limit, limitErr := s.StopTimeout(limited(t), "x.service")
 	window, windowErr := s.Window(limited(t))

@@ -180,8 +180,9 @@ func (e *partError) Error() string { return e.part + ": " + e.cause.Error() }
 func (e *partError) Unwrap() error { return e.cause }
 
 // incarnation names this boot, and in it the time since the last soft-reboot:
-// that keeps the boot id and /run, but no service. Without the system bus, as in
-// tests, there are none.
+// that keeps the boot id and /run, but no service. A container shares the kernel's boot id
+// with others, at least behind ProtectKernelTunables=, and so the start of its PID 1 belongs to
+// it, too. Without the system bus, as in tests, there is neither.
 func (n *node) incarnation(ctx context.Context, s settings) (string, error) {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -194,11 +195,15 @@ func (n *node) incarnation(ctx context.Context, s settings) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
 	count, err := n.system.SoftReboots(ctx)
+	var booted time.Duration
+	if err == nil {
+		booted, err = n.system.Booted(ctx)
+	}
 	if err != nil {
 		return "", fmt.Errorf("find out which boot this is: %w", err)
 	}
 
-	return fmt.Sprintf("%s.%d", boot, count), nil
+	return fmt.Sprintf("%s.%d.%d", boot, count, booted.Microseconds()), nil
 }
 
 // firstTag is random, so that nobody answers an invocation by guessing its tag.

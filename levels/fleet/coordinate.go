@@ -155,7 +155,7 @@ func (m *Machine) reached(item *Item, node Node) (done bool, state State, why st
 		case !node.Alive && !node.gone() && !item.Ordered && m.now >= item.LostAt.Add(m.config.Limits.Grace):
 			return true, StateSkipped, "is away"
 		default:
-			done = node.gone() || item.Ordered && item.rebooted(node) ||
+			done = item.Over || node.gone() || item.Ordered && item.rebooted(node) ||
 				item.Ordered && item.Linger && item.Incarnation == node.Incarnation && stopped(node)
 		}
 	case DoReboot:

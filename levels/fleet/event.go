@@ -91,7 +91,7 @@ type (
 		Error string
 	}
 	// OrderEnded says how the operation of an Order has ended on its node, when that is heard:
-	// what must be known shows in Seen.
+	// it shows in Seen, too, some seconds later.
 	OrderEnded struct {
 		Order  OrderID
 		Result levels.OperationResult

@@ -22,6 +22,8 @@ type turn struct {
 	number levels.OperationID
 	// base is what the card showed when the turn was given: an earlier operation.
 	base levels.OperationID
+	// boot is the owner's when it was seen with the turn first.
+	boot string
 	// unseen: gossip has not heard yet of an owner that asks, for it has just come.
 	unseen bool
 	// plan: it is that of an operation on the whole cluster, which ends it.
@@ -168,12 +170,17 @@ func (m *Machine) endTurn() {
 	node := m.cluster.node(t.owner)
 	why := ""
 	t.unseen = t.unseen && !node.Alive
+	if t.boot == "" && node.Alive {
+		t.boot = node.Incarnation
+	}
 	switch {
 	case t.unseen:
 	case node.gone():
 		why = string(t.owner) + " has left"
 	case !node.Alive:
 		why = string(t.owner) + " is lost"
+	case t.boot != node.Incarnation:
+		why = string(t.owner) + " has booted since"
 	case m.showing(node) && node.Number != t.base:
 		t.number = node.Number
 	case t.number != 0:

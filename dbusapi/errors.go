@@ -127,7 +127,8 @@ func fromWire(err error) error {
 		if row.name != remote.Name {
 			continue
 		}
-		if text == "" || text == remote.Name {
+		// Of an agent that is not there the bus speaks, and not in words of ours.
+		if text == "" || text == remote.Name || errors.Is(row.sentinel, ErrNoAgent) {
 			text = row.sentinel.Error()
 		}
 

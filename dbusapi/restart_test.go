@@ -133,7 +133,7 @@ func TestWhatTheRestartedAgentForgotIsSettled(t *testing.T) {
 func TestRegisterWaitsForTheAgent(t *testing.T) {
 	bus := startBus(t, openPolicy)
 	client := bus.client(t)
-	if _, err := client.Status(limited(t)); !errors.Is(err, ErrNoAgent) {
+	if _, err := client.Status(limited(t)); !errors.Is(err, ErrNoAgent) || err.Error() != ErrNoAgent.Error() {
 		t.Fatalf("without an agent: %v", err)
 	}
 	short, cancel := context.WithCancel(limited(t))

@@ -165,12 +165,12 @@ func serve(ctx context.Context, folder string) error {
 // catchUp is for a service that was started again: the levels behind the node do not come
 // back for it. The levels of a run in progress do.
 func (s *service) catchUp(ctx context.Context) error {
-	s.turn.Lock()
-	defer s.turn.Unlock()
 	status, err := s.status(ctx)
 	if err != nil || !status.Ready || status.Run != nil {
 		return err
 	}
+	s.turn.Lock()
+	defer s.turn.Unlock()
 	info := levels.Info{Role: status.Role, Term: status.Term}
 	if err = s.takeUp(lookAtPromote)(ctx, info); err != nil {
 		return err

@@ -359,3 +359,23 @@ func TestRecordsAreReadAsWritten(t *testing.T) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 }
+
+// A copy of more than one message is taken over whole, and one that stalls does not hold the
+// new primary up for long.
+func TestALongCopyIsTakenOverWhole(t *testing.T) {
+	t.Parallel()
+	n := newNodes(t, "n1", "n2")
+	entries := make([]Entry, 3*batch+7)
+	for i := range entries {
+		entries[i] = Entry{1, "a", uint64(i + 1)}
+	}
+	n.must(n.copies["n1"].book.add(entries...))
+	n.lead("n2", "", 2)
+	if got := len(n.copies["n2"].book.entries); got != len(entries) {
+		t.Errorf("took over %d entries of %d", got, len(entries))
+	}
+	n.say(func(s *Standing) { s.Vice = "n1" })
+	n.must(n.copies["n1"].Follow(t.Context()))
+	n.must(n.put("n2", 2, "b", 1))
+	n.has("n1", "b", 1)
+}

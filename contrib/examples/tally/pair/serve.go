@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // Run answers whoever connects, and follows the primary while this copy is the secondary,
@@ -147,10 +148,14 @@ func (c *Copy) receive(ctx context.Context, address string, m message) error {
 			c.upstream, c.inStep = nil, false
 		}
 	}()
-	for out := m; ; {
+	err = k.out.Encode(m)
+	for {
 		var in message
 		c.mu.Unlock()
-		if err = k.out.Encode(out); err == nil {
+		if m.Do == "copy" { // the other side has something to say at once, or is gone
+			err = errors.Join(err, k.SetReadDeadline(time.Now().Add(answerLimit)))
+		}
+		if err == nil {
 			err = k.in.Decode(&in)
 		}
 		c.mu.Lock()
@@ -169,11 +174,14 @@ func (c *Copy) receive(ctx context.Context, address string, m message) error {
 		if err = c.book.add(in.Add...); err != nil {
 			return err
 		}
-		out = message{Extent: c.book.extent()}
-		if done := out.Extent.Count >= in.Extent.Count; done && m.Do == "copy" {
+		mine := c.book.extent()
+		complete := mine.Count >= in.Extent.Count
+		if m.Do == "copy" && complete {
 			return nil
-		} else if done {
-			c.inStep = true
+		}
+		if m.Do == "follow" {
+			err = k.out.Encode(message{Extent: mine})
+			c.inStep = c.inStep || complete
 			c.tell()
 		}
 	}

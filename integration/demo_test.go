@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -31,7 +32,9 @@ func TestDemoTellsItsStoryToTheEnd(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), demoLimit)
 			defer cancel()
-			output, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+			command := exec.CommandContext(ctx, program, args...)
+			command.Env = append(os.Environ(), "CSSC_JOURNALS=yes")
+			output, err := command.CombinedOutput()
 			told := string(output)
 			if err != nil || !strings.Contains(told, "That was all") {
 				t.Errorf("demo %v: %v\n%s", args, err, told)

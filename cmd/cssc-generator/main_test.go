@@ -85,7 +85,7 @@ func TestGuardComesWithAClusterThatMayNeedIt(t *testing.T) {
 			t.Errorf("%s: exit %d, %s", c.name, code, warn.String())
 		}
 		guard, err := os.ReadFile(filepath.Join(out, "cssc-guard.service.d/50-cssc.conf"))
-		if got := err == nil; got != c.want || got && !strings.Contains(string(guard), "WatchdogSec=150ms") {
+		if got := err == nil; got != c.want || got && !strings.Contains(string(guard), "WatchdogSec=140ms") {
 			t.Errorf("%s: guard %v (%v), want %v, with a quarter of the lease:\n%s", c.name, got, err, c.want, guard)
 		}
 	}

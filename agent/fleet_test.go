@@ -365,3 +365,24 @@ func TestWithoutAMaster(t *testing.T) {
 		}
 	})
 }
+
+// Goal: a node that stays a voter is one again after its agent was killed. Method: the vice's
+// agent, while the master takes five leases to hand over; the spare has left.
+func TestLingeringSurvivesItsAgent(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.settled()
+		m := c.machines()
+		c.nodes["n1"].register(":1.5", &component{name: "data", takes: 5 * testLease}, "demote:0")
+		if _, err := c.on("n1", "", levels.OperationRequested{Kind: levels.OperationClusterShutdown, Mode: levels.ModePoweroff}); err != nil {
+			t.Fatal(err)
+		}
+		m.run("the vice stays", func() bool { return c.journalHas("n2", "stays a voter until n1 has stopped") })
+		c.die("n2")
+		time.Sleep(200 * time.Millisecond)
+		c.lives["n2"] = c.nodes["n2"].launch()
+		m.run("all are off", func() bool { return len(m.down) == 3 })
+		if c.journalHas("n1", msgMembersKilled.describe().id) || c.journalHas("n1", "lost=true") {
+			t.Error("the master lost its lease, and its members were killed")
+		}
+	})
+}

@@ -74,6 +74,8 @@ func (l *loop) needed() bool {
 	switch {
 	case l.announced, l.ports.Clock() >= l.stayUntil:
 		return false
+	case !l.said: // the agent has just started, and will hear of a master if there is one
+		return true
 	case master != "" && master != l.view.Node:
 		l.stayingFor = master
 

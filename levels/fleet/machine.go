@@ -124,7 +124,7 @@ func New(start Start) *Machine {
 		shown: map[levels.NodeID]sighting{}, over: map[levels.NodeID]sighting{},
 		nextOrder: 1, judged: true,
 	}
-	if start.Plan != nil {
+	if start.Plan != nil && len(start.Plan.Items) > 0 {
 		m.plan = start.Plan.clone()
 		m.judged = false
 	}

@@ -386,3 +386,36 @@ func TestLingeringSurvivesItsAgent(t *testing.T) {
 		}
 	})
 }
+
+// Goal: a cluster that was shut down without a reboot is back when its nodes are started, also one
+// that is started while it still stays a voter. Method: the vice is started at once.
+func TestClusterShutdownWithoutReboot(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.settled()
+		c.nodes["n1"].register(":1.5", &component{name: "data", takes: 5 * testLease}, "demote:0")
+		id, err := c.on("n1", "", levels.OperationRequested{Kind: levels.OperationClusterShutdown, Mode: levels.ModeNoboot})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.nodes["n2"].until("the vice is down", func(s *Status) bool { return s.State == levels.StateDown })
+		if _, err := c.on("n2", "n2", levels.OperationRequested{Kind: levels.OperationStart}); err != nil {
+			t.Fatal(err)
+		}
+		c.ends("n1", id, levels.ResultDone)
+		if state := c.nodes["n1"].agent.Status().State; state != levels.StateDown {
+			t.Errorf("n1 is %s, want down", state)
+		}
+		for _, id := range []levels.NodeID{"n1", "n3"} {
+			if _, err := c.on(id, id, levels.OperationRequested{Kind: levels.OperationStart}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, id := range []levels.NodeID{"n1", "n2", "n3"} {
+			c.nodes[id].until(string(id)+" is back", func(s *Status) bool { return s.State == levels.StateUp && s.Master != "" && s.Run == nil })
+		}
+		c.neverTwo(2 * testLease)
+		if nodes := c.serving(); len(nodes) != 1 {
+			t.Errorf("the master's unit runs on %v, want one", nodes)
+		}
+	})
+}

@@ -150,6 +150,7 @@ func (l *loop) conclude(ctx context.Context, actions []levels.Action) {
 		case levels.TellOperationStarted:
 			if action.Operation.Kind == levels.OperationStart {
 				l.hearing = false // the machine has forgotten its role, and is told again
+				l.staying = nil
 			}
 		default:
 		}

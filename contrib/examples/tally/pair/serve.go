@@ -151,38 +151,50 @@ func (c *Copy) receive(ctx context.Context, address string, m message) error {
 	err = k.out.Encode(m)
 	for {
 		var in message
-		c.mu.Unlock()
-		if m.Do == "copy" { // the other side has something to say at once, or is gone
-			err = errors.Join(err, k.SetReadDeadline(time.Now().Add(answerLimit)))
+		if err == nil {
+			in, err = c.next(k, m.Do == "copy")
+		}
+		if c.term != m.Term || m.Do == "follow" && !c.following {
+			return errors.Join(errOldTerm, k.out.Encode(message{Do: "leave", Term: c.term}))
 		}
 		if err == nil {
-			err = k.in.Decode(&in)
+			err = c.take(in)
 		}
-		c.mu.Lock()
-		switch {
-		case c.term != m.Term || m.Do == "follow" && !c.following:
-			return errors.Join(errOldTerm, k.out.Encode(message{Do: "leave", Term: c.term}))
-		case err != nil:
+		complete := len(c.book.entries) >= in.Extent.Count
+		if err != nil || m.Do == "copy" && complete {
 			return err
-		case in.No != "":
-			return errors.New(in.No)
-		case in.Anew:
-			if err = c.book.clear(); err != nil {
-				return err
-			}
-		}
-		if err = c.book.add(in.Add...); err != nil {
-			return err
-		}
-		mine := c.book.extent()
-		complete := mine.Count >= in.Extent.Count
-		if m.Do == "copy" && complete {
-			return nil
 		}
 		if m.Do == "follow" {
-			err = k.out.Encode(message{Extent: mine})
+			err = k.out.Encode(message{Extent: c.book.extent()})
 			c.inStep = c.inStep || complete
 			c.tell()
 		}
 	}
+}
+
+// next gives the lock away until a message has come. Of a copy it comes at once, or never.
+func (c *Copy) next(k *Conn, soon bool) (in message, err error) {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	if soon {
+		err = k.SetReadDeadline(time.Now().Add(answerLimit))
+	}
+
+	err = errors.Join(err, k.in.Decode(&in))
+
+	return in, err
+}
+
+// take adds what came, on the disk. The lock is held.
+func (c *Copy) take(in message) error {
+	if in.No != "" {
+		return errors.New(in.No)
+	}
+	if in.Anew {
+		if err := c.book.clear(); err != nil {
+			return err
+		}
+	}
+
+	return c.book.add(in.Add...)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,8 +13,12 @@ import (
 	"github.com/cssc-ha/cssc/integration/lab"
 )
 
-// How many nodes: the smallest number that survives the loss of one.
-const clusterSize = 3
+const (
+	// How many nodes: the smallest number that survives the loss of one.
+	clusterSize = 3
+	// What the reboot of all nodes may take.
+	longest = 3 * time.Minute
+)
 
 // clusterStory is a service pair through everything that happens to a cluster, with a client
 // on each node that writes all the time.
@@ -63,7 +68,7 @@ func (s *stage) powerCut(c *lab.Cluster) {
 	}
 	s.run(0, "cssc", "nodes")
 	s.say("%s was the vice. It took over when the lease of %s had run out, by every clock, and had", vice.Name, master.Name)
-	s.say("everything that was acknowledged:")
+	s.say("everything that was acknowledged. (What %s said last is listed until three leases are over.)", master.Name)
 	s.written(c, others(c.Members(), master)...)
 
 	s.chapter("%s comes back", master.Name)
@@ -101,14 +106,13 @@ func (s *stage) cutOff(c *lab.Cluster) {
 func (s *stage) lock(c *lab.Cluster) {
 	master, vice := s.roles(c.Members())
 	s.chapter("Lock: %s, the master, shall hold no role for a while", master.Name)
-	s.node = master
+	s.node = vice
 	s.begin()
-	s.run(0, "cssc", "lock", "--yes", "--reason", "new memory")
+	s.run(0, "cssc", "lock", master.Name, "--yes", "--reason", "new memory")
 	s.heard(vice, master, "role=offline")
 	s.changed(c, master, vice)
-	s.node = master
 	s.begin()
-	s.run(0, "cssc", "unlock")
+	s.run(0, "cssc", "unlock", master.Name)
 	s.roles(c.Members())
 	s.run(0, "cssc", "nodes")
 	s.written(c)
@@ -117,33 +121,59 @@ func (s *stage) lock(c *lab.Cluster) {
 // rollingReboot is every node, one after the other, the master last.
 func (s *stage) rollingReboot(c *lab.Cluster) {
 	master, vice := s.roles(c.Members())
-	s.chapter("Every node reboots, one after the other: the vice first, the master last")
+	s.chapter("Every node reboots, one after the other, by one command")
+	s.node = master
+	s.run(0, "cssc", "reboot", "--rolling", "--dry-run")
 	s.begin()
-	last := others(others(c.Members(), master), vice)
-	for _, node := range append(append([]*lab.Node{vice}, last...), master) {
-		s.node = node
-		s.run(0, "cssc", "shutdown", "--reboot", "--yes", "--reason", "new kernel")
-		if exit := node.WaitExit(s.t); exit != lab.Rebooted {
-			s.t.Fatalf("%s has %v, want %v", node.Name, exit, lab.Rebooted)
-		}
-		c.Boot(s.t, node)
-		s.roles(c.Members())
-	}
+	done := s.powerSupply(c)
+	s.run(0, "cssc", "reboot", "--rolling", "--yes", "--reason", "new kernel")
+	s.node = vice
+	s.say("That was the last word of %s, which is the last to reboot. A moment later, on %s:", master.Name, vice.Name)
+	s.roles(c.Members())
+	done()
 	s.run(0, "cssc", "nodes")
 	s.written(c)
 }
 
+// powerSupply boots every node that has ended, as the hardware does after a reboot, until
+// the function that it returns is called.
+func (s *stage) powerSupply(c *lab.Cluster) (done func()) {
+	ctx, cancel := context.WithCancel(s.ctx())
+	failure := make(chan error, 1)
+	go func() {
+		var failed error
+		_ = lab.Await(ctx, longest, func() error {
+			for _, node := range c.Members() {
+				if failed == nil && !node.Running() {
+					failed = node.Start(ctx)
+				}
+			}
+
+			return errors.New("still needed")
+		})
+		failure <- failed
+	}()
+
+	return func() {
+		cancel()
+		if err := <-failure; err != nil {
+			s.t.Fatalf("boot a node again: %v", err)
+		}
+	}
+}
+
 // shutdown is the end of all nodes, the master last, and the next morning.
 func (s *stage) shutdown(c *lab.Cluster) {
-	master, vice := s.roles(c.Members())
-	s.chapter("The whole cluster is shut down: the master last")
-	for _, node := range append(others(others(c.Members(), master), vice), vice, master) {
-		s.node = node
-		s.run(0, "cssc", "shutdown", "--poweroff", "--yes")
+	s.chapter("The whole cluster is shut down, by one command: the master last")
+	s.node, _ = s.roles(c.Members())
+	s.run(0, "cssc", "shutdown", "--all", "--poweroff", "--yes", "--reason", "closing time")
+	for _, node := range c.Members() {
 		if exit := node.WaitExit(s.t); exit != lab.PoweredOff {
 			s.t.Fatalf("%s has %v, want %v", node.Name, exit, lab.PoweredOff)
 		}
 	}
+	s.say("All %d nodes are off.", len(c.Members()))
+
 	s.chapter("The next morning")
 	s.begin()
 	c.Boot(s.t)

@@ -22,7 +22,7 @@ const (
 	// What "cssc status --check" exits with when somebody should look.
 	exitAttention = 6
 	// Every command is bounded.
-	patience = 60 * time.Second
+	patience = 2 * time.Minute
 )
 
 // stage is the node where commands are typed, how much of the story was printed, and where

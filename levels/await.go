@@ -78,12 +78,13 @@ func (m *Machine) namingLimit(role Role) time.Duration {
 }
 
 // awaits says which role somebody else must have taken up before the operation goes on;
-// unknown: it does not wait. Whoever cannot or must not wait does not.
+// unknown: it does not wait. Whoever cannot or must not wait does not, nor a node that lingers:
+// all others go down as well.
 func (m *Machine) awaits(op *OperationState) Role {
 	switch {
 	case op.Kind == OperationSwitchover:
 		return RoleMaster
-	case op.Forced || op.Shut || !op.Heirs:
+	case op.Forced || op.Shut || op.Linger || !op.Heirs:
 		return RoleUnknown
 	case op.Gives == RoleMaster || m.s.Wanted == RoleMaster:
 		return RoleMaster

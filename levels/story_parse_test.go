@@ -288,7 +288,7 @@ func (s *story) operation(kind string, plain []string, named map[string]string) 
 	request := OperationRequested{
 		To: NodeID(named["to"]), By: "uid 0", Reason: named["reason"],
 		Force: slices.Contains(plain, "force"), DryRun: slices.Contains(plain, "dry-run"),
-		CallbacksOnly: slices.Contains(plain, "callbacks-only"), Briefing: s.briefing,
+		CallbacksOnly: slices.Contains(plain, "callbacks-only"), Linger: slices.Contains(plain, "linger"), Briefing: s.briefing,
 	}
 	request.Kind, _ = ParseOperationKind(kind)
 	request.Mode, _ = ParseMode(named["mode"])

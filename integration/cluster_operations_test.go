@@ -75,16 +75,21 @@ func (f *fleet) hasTakenUp(node *lab.Node, role string) {
 	}
 }
 
-// refuses demands that a command begins nothing and says why.
+// refuses demands that a command begins nothing and says why, at the latest when gossip has
+// told the node that is asked.
 func (f *fleet) refuses(node *lab.Node, command []string, words ...string) {
 	f.t.Helper()
-	output, code := f.asked(node, command...)
-	if code == 0 {
-		f.t.Errorf("%v on %s: want it refused, got: %s", command, node.Name, output)
-	}
-	for _, word := range words {
-		if !strings.Contains(output, word) {
-			f.t.Errorf("%v on %s says %q, want %q in it", command, node.Name, output, word)
+	lab.Eventually(f.t, settleLimit, fmt.Sprintf("%v on %s to be refused", command, node.Name), func() error {
+		output, code := f.asked(node, command...)
+		if code == 0 {
+			f.t.Fatalf("%v on %s: want it refused, got: %s", command, node.Name, output)
 		}
-	}
+		for _, word := range words {
+			if !strings.Contains(output, word) {
+				return fmt.Errorf("it says %q, want %q in it", output, word)
+			}
+		}
+
+		return nil
+	})
 }

@@ -21,7 +21,7 @@ func FuzzPicture(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var runs []Run
 		if json.Unmarshal(data, &runs) != nil || len(runs) == 0 || len(data) > 1<<14 {
-			t.Skip()
+			return
 		}
 		transition := Of(runs[0], runs)
 		checkPicture(t, "fuzzed", transition)

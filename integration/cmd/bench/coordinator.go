@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -75,28 +74,18 @@ func (c coordinator) forget(t lab.TB, node *lab.Node) {
 // tell their journals: from the first word that the term is released to the first of the
 // next master. Nodes share the kernel's clock; ok is false when one of the two is missing.
 func (c coordinator) vacancy(f *fleet, since time.Time) (vacant time.Duration, ok bool) {
+	said, err := f.journals(since)
+	if err != nil {
+		return 0, false
+	}
 	var released, elected time.Time
-	for _, node := range f.Nodes() {
-		text, _, err := node.Try("journalctl", "--unit="+agentUnit, "--output=json", fmt.Sprintf("--since=@%d", since.Unix()-1))
-		if err != nil {
-			return 0, false
-		}
-		for line := range strings.Lines(text) {
-			var entry struct {
-				Message string `json:"MESSAGE"`
-				Sent    int64  `json:"_SOURCE_REALTIME_TIMESTAMP,string"`
-			}
-			if json.Unmarshal([]byte(line), &entry) != nil {
-				continue
-			}
-			at := time.UnixMicro(entry.Sent)
-			switch {
-			case at.Before(since) || !strings.Contains(entry.Message, "the cluster has decided"):
-			case strings.Contains(entry.Message, `reason="released`) || strings.Contains(entry.Message, "reason=released"):
-				released = earlier(released, at)
-			case strings.Contains(entry.Message, "role=master "):
-				elected = earlier(elected, at)
-			}
+	for _, one := range said {
+		switch {
+		case !strings.Contains(one.text, "the cluster has decided"):
+		case strings.Contains(one.text, `reason="released`) || strings.Contains(one.text, "reason=released"):
+			released = earlier(released, one.at)
+		case strings.Contains(one.text, "role=master "):
+			elected = earlier(elected, one.at)
 		}
 	}
 

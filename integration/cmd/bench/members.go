@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,24 +37,7 @@ func benchMembers(ctx context.Context, choice options) error {
 	}
 	writer := table.NewWriter()
 	writer.SetTitle(fmt.Sprintf("%d agents and simulated members in one process, profile default", agents))
-	var columns [][]string
-	var failed error
-	for _, size := range sizes {
-		column, err := measureMembers(ctx, size, choice)
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%d nodes: %w", size, err))
-
-			continue
-		}
-		columns = append(columns, append([]string{strconv.Itoa(size)}, column...))
-	}
-	for i, name := range memberFigures() {
-		row := table.Row{name}
-		for _, column := range columns {
-			row = append(row, column[i])
-		}
-		writer.AppendRow(row)
-	}
+	failed := addColumns(writer, memberFigures(), "nodes", sizes, func(size int) ([]string, error) { return measureMembers(ctx, size, choice) })
 	_, _ = fmt.Fprintln(os.Stdout, writer.Render())
 	_, _ = fmt.Fprintf(os.Stdout, "The members' process has a nice value of %d and collects garbage at %d %%. To repeat a column:\n  %s--only members --nodes %d --idle %v\n",
 		crowdNice, crowdGarbage, repeat, sizes[0], choice.idleWindow)

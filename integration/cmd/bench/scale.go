@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,24 +33,7 @@ func benchScale(ctx context.Context, choice options) error {
 	writer := table.NewWriter()
 	writer.SetTitle(fmt.Sprintf("%d agents and simulated members in one process, profile default; init of %d levels %d times",
 		scaleAgents, scaleLevels, scaleInits))
-	var columns [][]string
-	var failed error
-	for _, size := range sizes {
-		column, err := measureScale(ctx, size)
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%d members: %w", size, err))
-
-			continue
-		}
-		columns = append(columns, append([]string{strconv.Itoa(size)}, column...))
-	}
-	for i, name := range scaleFigures() {
-		row := table.Row{name}
-		for _, column := range columns {
-			row = append(row, column[i])
-		}
-		writer.AppendRow(row)
-	}
+	failed := addColumns(writer, scaleFigures(), "members", sizes, func(size int) ([]string, error) { return measureScale(ctx, size) })
 	_, _ = fmt.Fprintln(os.Stdout, writer.Render())
 	_, _ = fmt.Fprintf(os.Stdout, "Events: after the node itself has told it, or the member was told to go. The members' process has a "+
 		"nice value of %d. To repeat a column:\n  %s--only scale --nodes %d\n", crowdNice, repeat, sizes[0]+scaleAgents)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -165,24 +164,10 @@ func (f *fleet) readyAgain(ctx context.Context) {
 // between is the time from the first message of the agents' journals that has the words
 // begin to the first one after it with the words end, in ms.
 func (f *fleet) between(since time.Time, begin, end string) (float64, error) {
-	type message struct {
-		at   time.Time
-		text string
+	all, err := f.journals(since)
+	if err != nil {
+		return 0, err
 	}
-	var all []message
-	for _, node := range f.Nodes() {
-		text := node.Run(f.t, "journalctl", "--unit="+agentUnit, "--output=json", fmt.Sprintf("--since=@%d", since.Unix()))
-		for line := range strings.Lines(text) {
-			var entry struct {
-				Message string `json:"MESSAGE"`
-				Sent    int64  `json:"_SOURCE_REALTIME_TIMESTAMP,string"`
-			}
-			if json.Unmarshal([]byte(line), &entry) == nil && time.UnixMicro(entry.Sent).After(since) {
-				all = append(all, message{time.UnixMicro(entry.Sent), entry.Message})
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b message) int { return a.at.Compare(b.at) })
 	var from time.Time
 	for _, m := range all {
 		switch {

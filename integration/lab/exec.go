@@ -30,7 +30,7 @@ func (n *Node) RunAs(t TB, uid int, argv ...string) string {
 	var stdout, stderr bytes.Buffer
 	process := n.Command(ctx, uid, argv...)
 	process.Stdout, process.Stderr = &stdout, &stderr
-	if err := process.Run(); err != nil {
+	if err := run(process); err != nil {
 		t.Fatalf("node %s: %s: %v\n%s%s", n.Name, strings.Join(argv, " "), err, &stdout, &stderr)
 	}
 
@@ -49,19 +49,22 @@ func (n *Node) TryContext(ctx context.Context, argv ...string) (output string, c
 }
 
 // TryAs is TryContext as another user of the node.
-func (n *Node) TryAs(ctx context.Context, uid int, argv ...string) (output string, code int, err error) {
+func (n *Node) TryAs(ctx context.Context, uid int, argv ...string) (all string, code int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
-	all, err := n.Command(ctx, uid, argv...).CombinedOutput()
+	var output bytes.Buffer
+	process := n.Command(ctx, uid, argv...)
+	process.Stdout, process.Stderr = &output, &output
+	err = run(process)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
-		return string(all), exit.ExitCode(), nil
+		return output.String(), exit.ExitCode(), nil
 	}
 	if err != nil {
-		return string(all), -1, fmt.Errorf("node %s: %s: %w", n.Name, strings.Join(argv, " "), err)
+		return output.String(), -1, fmt.Errorf("node %s: %s: %w", n.Name, strings.Join(argv, " "), err)
 	}
 
-	return string(all), 0, nil
+	return output.String(), 0, nil
 }
 
 // Command prepares a command in the node, for callers with wishes of their own (pipes,
@@ -94,7 +97,7 @@ func (n *Node) Background(t TB, argv ...string) *Process {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Process{command: n.Command(ctx, 0, argv...), output: &bytes.Buffer{}, done: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = p.output, p.output
-	if err := p.command.Start(); err != nil {
+	if err := start(p.command); err != nil {
 		cancel()
 		t.Fatalf("node %s: start %s: %v", n.Name, strings.Join(argv, " "), err)
 	}

@@ -26,6 +26,10 @@ func TestNodeBootsRebootsPowersOffAndSurvivesAPowerCut(t *testing.T) {
 			if got := n.Run(t, "systemctl", "--version"); !strings.HasPrefix(got, "systemd "+version) {
 				t.Fatalf("systemctl --version: got %q, want systemd %s", got, version)
 			}
+			// As at the end of a node, which stops everything for a moment.
+			if got := n.Run(t, "sh", "-c", "kill -STOP $$; echo goes on"); got != "goes on\n" {
+				t.Fatalf("a command that was stopped: got %q, want that it goes on", got)
+			}
 			if got := n.Run(t, "hostname"); got != "n1\n" {
 				t.Fatalf("hostname: got %q, want n1", got)
 			}

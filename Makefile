@@ -33,6 +33,9 @@ help: ## list the targets
 build: ## build the programs into build/bin
 	@mkdir -p $(BUILD)/bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BUILD)/bin/ $(PROGRAMS:%=./cmd/%)
+	@mkdir -p $(BUILD)/completions
+	@for shell in bash:cssc zsh:_cssc fish:cssc.fish; do \
+	  $(BUILD)/bin/cssc completion "$${shell%%:*}" >"$(BUILD)/completions/$${shell##*:}"; done
 
 # Only when missing, so that "make build" and then "sudo make install" needs no Go for root.
 $(BUILD)/bin/cssc-agent:
@@ -55,6 +58,9 @@ install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs") 
 	into $$usr/share/polkit-1/actions contrib/dist/polkit-1/actions/*.policy; \
 	for f in contrib/dist/polkit-1/*.policy; do into $$usr/share/polkit-1/actions "$$f"; done; \
 	for n in 1 5 7 8; do into $$usr/share/man/man$$n $(BUILD)/man/*.$$n; done; \
+	into $$usr/share/bash-completion/completions $(BUILD)/completions/cssc; \
+	into $$usr/share/zsh/vendor-completions $(BUILD)/completions/_cssc; \
+	into $$usr/share/fish/vendor_completions.d $(BUILD)/completions/cssc.fish; \
 	install -d -m 0755 $(DESTDIR)/etc/cssc $(DESTDIR)/etc/cssc/conf.d
 
 # ---- checks that need no root --------------------------------------------------------

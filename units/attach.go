@@ -225,18 +225,31 @@ func (a Attacher) Detach(ctx context.Context, text string) error {
 	return nil
 }
 
+// links are the paths at which units are linked to level targets.
+func (a Attacher) links() []string {
+	var paths []string
+	for _, kind := range []string{"wants", "requires"} {
+		folders, _ := filepath.Glob(filepath.Join(a.Root, systemFolder, unitPrefix+"*"+targetSuffix+"."+kind)) // the pattern is a good one
+		for _, folder := range folders {
+			if _, ours := ParseTargetUnit(strings.TrimSuffix(filepath.Base(folder), "."+kind)); !ours {
+				continue
+			}
+			entries, _ := os.ReadDir(folder) // of a folder that cannot be read nothing can be removed
+			for _, entry := range entries {
+				paths = append(paths, filepath.Join(folder, entry.Name()))
+			}
+		}
+	}
+
+	return paths
+}
+
 // unlink removes the drop-in and every link to a level target.
 func (a Attacher) unlink(name string) (removed bool, err error) {
 	paths := []string{a.dropIn(name)}
-	for _, kind := range []string{"wants", "requires"} {
-		links, err := filepath.Glob(filepath.Join(a.Root, systemFolder, unitPrefix+"*"+targetSuffix+"."+kind))
-		if err != nil {
-			return false, fmt.Errorf("look for links: %w", err)
-		}
-		for _, folder := range links {
-			if _, ours := ParseTargetUnit(strings.TrimSuffix(filepath.Base(folder), "."+kind)); ours {
-				paths = append(paths, filepath.Join(folder, name))
-			}
+	for _, path := range a.links() {
+		if filepath.Base(path) == name {
+			paths = append(paths, path)
 		}
 	}
 	for _, path := range paths {

@@ -24,7 +24,8 @@ func (a *app) attachCommand() *cobra.Command {
 		Example: "  cssc attach postgresql.service --role master --level 3\n" +
 			"  cssc attach chrony.service --init 0\n" +
 			"  cssc attach backup.timer --ready",
-		Args: arguments(1, "UNIT"),
+		Args:              arguments(1, "UNIT"),
+		ValidArgsFunction: onlyArgument(a.completeUnit),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			targets, err := places.targets()
 			if err != nil {
@@ -46,10 +47,12 @@ func (a *app) attachCommand() *cobra.Command {
 			return a.attachUnit(cmd.Context(), args[0], targets)
 		},
 	}
-	places.add(cmd, "take part")
+	places.add(cmd, "take part", a.completeLevel)
 	cmd.Flags().StringVar(&role, "role", "", "take part while the node has this `ROLE`: master or vice with --level; master, vice, spare or offline without")
 	cmd.Flags().StringSliceVar(&roleLevels, "level", nil, "the `LEVEL` at which --role starts it")
 	cmd.Flags().BoolVar(&ready, "ready", false, "start it when init is complete")
+	completes(cmd, "role", wordsOnly(attachRoles()...))
+	completes(cmd, "level", a.completeLevel(levels.Init, levels.Promote))
 
 	return cmd
 }
@@ -67,6 +70,11 @@ func (f *positionFlags) targets() ([]levels.Target, error) {
 	return targets, nil
 }
 
+// attachRoles are those that have targets.
+func attachRoles() []string {
+	return []string{levels.RoleMaster.String(), levels.RoleVice.String(), levels.RoleSpare.String(), levels.RoleOffline.String()}
+}
+
 // roleTargets reads --role and --level.
 func roleTargets(word string, at []string) ([]levels.Target, error) {
 	if word == "" {
@@ -80,7 +88,7 @@ func roleTargets(word string, at []string) ([]levels.Target, error) {
 	role, err := levels.ParseRole(word)
 	if err != nil || role == levels.RoleNone {
 		return nil, failed(exitUsage, fmt.Errorf("--role %s: no such role", word),
-			"the roles are: master, vice, spare, offline")
+			"the roles are: "+strings.Join(attachRoles(), ", "))
 	}
 	if len(at) == 0 {
 		return []levels.Target{levels.PlainTarget(role.String())}, nil
@@ -130,6 +138,8 @@ func (a *app) detachCommand() *cobra.Command {
 		Short:   "Undo cssc attach; the unit goes on as it runs now",
 		Example: "  cssc detach chrony.service",
 		Args:    arguments(1, "UNIT"),
+
+		ValidArgsFunction: onlyArgument(a.completeAttached),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := a.limited(cmd.Context(), limitCall)
 			defer cancel()

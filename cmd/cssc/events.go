@@ -39,6 +39,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens from now on")
 	cmd.Flags().IntVarP(&limit, "limit", "n", 10, "begin with the last so many `RUNS` of the history")
+	freely(cmd, "limit")
 
 	return cmd
 }

@@ -30,7 +30,7 @@ func (a *app) explainCommand() *cobra.Command {
 			"and what to do about it. NODE is this node when it is not given.",
 		Example:           "  cssc explain\n  cssc explain n3",
 		Args:              arguments(0, "NODE"),
-		ValidArgsFunction: a.completeNode,
+		ValidArgsFunction: onlyArgument(a.nodesThat(anyNode)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			status, err := a.status(cmd.Context())
 			if err != nil {

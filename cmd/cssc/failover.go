@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -88,7 +87,8 @@ func (a *app) failoverCommand() *cobra.Command {
 	cmd.Flags().StringVar(&fenced, "fenced", "", "the `NODE` that is off")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in `WORDS` for the journal and the history")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	_ = cmd.RegisterFlagCompletionFunc("fenced", a.completeNode)
+	completes(cmd, "fenced", a.nodesThat(silentVoter))
+	freely(cmd, "reason")
 
 	return cmd
 }
@@ -164,19 +164,4 @@ func (a *app) goOn(ctx context.Context) error {
 
 		return failed(exitFailed, errors.New("nothing was done: no answer"))
 	}
-}
-
-// completeNode offers the names of the nodes to the shell; without an agent, none.
-func (a *app) completeNode(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
-	if len(given) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	status, err := a.status(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	names := nodeNames(status, func(node levels.NodeView) bool { return strings.HasPrefix(string(node.Node), begun) })
-	slices.Sort(names)
-
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -5,11 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/levels/timeline"
@@ -195,32 +192,4 @@ func tooLate(status *report, records []record, then time.Time) []missingNode {
 	}
 
 	return list
-}
-
-// completeRun offers the numbers of this node's runs to the shell.
-func (a *app) completeRun(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
-	if len(given) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	records, err := a.records(cmd.Context(), 20)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var words []string
-	for _, r := range records {
-		number := strconv.FormatUint(uint64(r.Run), 10)
-		if strings.HasPrefix(number, begun) {
-			words = append(words, number+"\t"+printable(fmt.Sprintf("%s %s %s", r.Sequence, r.Outcome, clockWords(r.StartedAt))))
-		}
-	}
-
-	return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-}
-
-// completeNodeOrRun offers both.
-func (a *app) completeNodeOrRun(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
-	nodes, _ := a.completeNode(cmd, given, begun)
-	runs, directive := a.completeRun(cmd, given, begun)
-
-	return append(nodes, runs...), directive
 }

@@ -49,6 +49,7 @@ func (a *app) historyCommand() *cobra.Command {
 	}
 	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "show at most this many `RUNS`; 0 = all that are kept")
 	cmd.Flags().BoolVar(&all, "all", false, "show the runs of every node")
+	freely(cmd, "limit")
 
 	return cmd
 }

@@ -55,6 +55,7 @@ func (a *app) keysGenerateCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&file, "file", "/etc/cssc/keyring", "the `FILE` to write")
 	cmd.Flags().BoolVar(&force, "force", false, "replace the file; a node with the old key is locked out")
+	_ = cmd.MarkFlagFilename("file")
 
 	return cmd
 }
@@ -129,6 +130,8 @@ func (a *app) keysRemoveCommand() *cobra.Command {
 		Short:   "Make every node forget a key that is not in use",
 		Example: "  cssc keys remove 3f9c0a77be12",
 		Args:    arguments(1, "KEY"),
+
+		ValidArgsFunction: onlyArgument(a.completeKey),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changeKeys(cmd.Context(), levels.KeyRequest{Verb: levels.KeysRemove, Key: args[0]})
 		},

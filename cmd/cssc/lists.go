@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,22 +12,31 @@ import (
 )
 
 func (a *app) nodesCommand() *cobra.Command {
-	return a.listCommand("nodes", "List the nodes of the cluster", func(status *report) (any, *grid, string) {
-		if a.terminalOut {
-			return status.Nodes, a.nodeTable(status), "no nodes"
-		}
-		g := &grid{header: []string{
-			"NODE", "ROLE", "STATE", "TERM", "ELIGIBLE", "QUALIFIED", "ADDRESS", "SELF",
-			"LEVEL", "VOTE", "ALIVE", "HEARD", "IN-STEP", "VERSION", "WHY",
-		}}
-		for _, node := range status.Nodes {
-			g.add(printable(string(node.Node)), node.Role.String(), node.State.String(),
-				strconv.FormatUint(uint64(node.Term), 10), yesNo(node.Eligible), yesNo(node.Qualified),
-				printable(node.Address), yesNo(node.Self), reachedLevel(node.Reached, node.ReachedAny), yesNo(node.Vote),
-				yesNo(node.Alive), a.heard(node), yesNo(node.InStep), printable(node.Version), printable(nodeWhy(node, status)))
-		}
+	return a.listCommand(listing{
+		name: "nodes", argument: "NODE", short: "List the nodes of the cluster",
+		narrow: func(status *report, names []string) (err error) {
+			status.Nodes, err = narrowed("node", status.Nodes, names, func(n levels.NodeView) string { return string(n.Node) })
 
-		return status.Nodes, g, "no nodes"
+			return err
+		},
+		offered: nodeOffers(anyNode),
+		shown: func(status *report) (any, *grid, string) {
+			if a.terminalOut {
+				return status.Nodes, a.nodeTable(status), "no nodes"
+			}
+			g := &grid{header: []string{
+				"NODE", "ROLE", "STATE", "TERM", "ELIGIBLE", "QUALIFIED", "ADDRESS", "SELF",
+				"LEVEL", "VOTE", "ALIVE", "HEARD", "IN-STEP", "VERSION", "WHY",
+			}}
+			for _, node := range status.Nodes {
+				g.add(printable(string(node.Node)), node.Role.String(), node.State.String(),
+					strconv.FormatUint(uint64(node.Term), 10), yesNo(node.Eligible), yesNo(node.Qualified),
+					printable(node.Address), yesNo(node.Self), reachedLevel(node.Reached, node.ReachedAny), yesNo(node.Vote),
+					yesNo(node.Alive), a.heard(node), yesNo(node.InStep), printable(node.Version), printable(nodeWhy(node, status)))
+			}
+
+			return status.Nodes, g, "no nodes"
+		},
 	})
 }
 
@@ -67,8 +77,15 @@ func (a *app) heard(node levels.NodeView) string {
 }
 
 func (a *app) registrationsCommand() *cobra.Command {
-	return a.listCommand("registrations", "List the callbacks that services registered on this node",
-		func(status *report) (any, *grid, string) {
+	return a.listCommand(listing{
+		name: "registrations", argument: "COMPONENT", short: "List the callbacks that services registered on this node",
+		narrow: func(status *report, names []string) (err error) {
+			status.Registrations, err = narrowed("component", status.Registrations, names, func(r levels.Registration) string { return r.Component })
+
+			return err
+		},
+		offered: componentOffers,
+		shown: func(status *report) (any, *grid, string) {
 			g := &grid{header: []string{"ID", "COMPONENT", "SEQUENCE", "LEVEL", "CLIENT", "UNIT", "TIMEOUT", "ON-FAILURE", "INVOKED"}}
 			open := map[levels.RegistrationID]levels.InvocationView{}
 			for _, invocation := range status.Pending {
@@ -86,7 +103,8 @@ func (a *app) registrationsCommand() *cobra.Command {
 			}
 
 			return status.Registrations, g, "no callbacks are registered"
-		})
+		},
+	})
 }
 
 func limitWords(registration levels.Registration) string {
@@ -106,8 +124,15 @@ func policyWords(policy levels.Policy) string {
 }
 
 func (a *app) membersCommand() *cobra.Command {
-	return a.listCommand("members", "List the systemd units that take part in levels on this node",
-		func(status *report) (any, *grid, string) {
+	return a.listCommand(listing{
+		name: "members", argument: "UNIT", short: "List the systemd units that take part in levels on this node",
+		narrow: func(status *report, names []string) (err error) {
+			status.Members, err = narrowed("unit", status.Members, names, func(m levels.MemberView) string { return m.Unit })
+
+			return err
+		},
+		offered: memberOffers,
+		shown: func(status *report) (any, *grid, string) {
 			g := &grid{header: []string{"UNIT", "TARGET", "OUTCOME", "REASON"}}
 			for _, member := range status.Members {
 				outcome := member.Outcome.String()
@@ -118,19 +143,30 @@ func (a *app) membersCommand() *cobra.Command {
 			}
 
 			return status.Members, g, "no unit takes part; join one with: cssc attach UNIT --init 3"
-		})
+		},
+	})
 }
 
 func (a *app) operationsCommand() *cobra.Command {
-	return a.listCommand("operations", "List the operations that run or ended lately",
-		func(status *report) (any, *grid, string) {
+	return a.listCommand(listing{
+		name: "operations", argument: "OPERATION", short: "List the operations that run or ended lately",
+		narrow: func(status *report, names []string) (err error) {
+			status.Operations, err = narrowed("operation", status.Operations, names, func(o levels.OperationView) string {
+				return strconv.FormatUint(uint64(o.ID), 10)
+			})
+
+			return err
+		},
+		offered: operationOffers,
+		shown: func(status *report) (any, *grid, string) {
 			g := &grid{header: []string{"ID", "OPERATION", "NODE", "MODE", "BY", "STARTED", "TOOK", "RESULT", "STEP"}}
 			for _, operation := range status.Operations {
 				g.add(a.operationCells(operation)...)
 			}
 
 			return status.Operations, g, "no operation was asked for since the agent started"
-		})
+		},
+	})
 }
 
 func (a *app) operationCells(operation levels.OperationView) []string {
@@ -171,19 +207,34 @@ func operationWords(operation levels.OperationView) string {
 	return strings.Join(words, ", ")
 }
 
-// listCommand is a command that prints one list of the status.
-func (a *app) listCommand(name, short string, list func(*report) (document any, g *grid, nothing string)) *cobra.Command {
+// listing is a command that prints one list of the status, whole or what is named.
+type listing struct {
+	name, argument, short string
+	// narrow leaves in the status what was named; offered are the names for the shell.
+	narrow  func(status *report, names []string) error
+	offered func(*report) []offer
+	// shown is the list as a document and as a table, and what to say when it is empty.
+	shown func(*report) (document any, g *grid, nothing string)
+}
+
+func (a *app) listCommand(l listing) *cobra.Command {
 	return &cobra.Command{
-		Use:     name,
-		Short:   short,
-		Example: "  cssc " + name + "\n  cssc " + name + " --json",
-		Args:    arguments(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:               fmt.Sprintf("%s [%s ...]", l.name, l.argument),
+		Short:             l.short,
+		Long:              fmt.Sprintf("%s; with %s only those that are named.", l.short, l.argument),
+		Example:           "  cssc " + l.name + "\n  cssc " + l.name + " --json",
+		ValidArgsFunction: a.fromStatus(l.offered),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			status, err := a.status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			document, g, nothing := list(status)
+			if len(args) > 0 {
+				if err := l.narrow(status, args); err != nil {
+					return err
+				}
+			}
+			document, g, nothing := l.shown(status)
 			if a.asJSON {
 				return a.printJSON(document)
 			}
@@ -191,5 +242,31 @@ func (a *app) listCommand(name, short string, list func(*report) (document any, 
 
 			return nil
 		},
+	}
+}
+
+// narrowed keeps the entries that are named. A name that no entry has is an error, which says
+// what there is.
+func narrowed[T any](what string, entries []T, names []string, nameOf func(T) string) ([]T, error) {
+	var kept []T
+	missing := slices.Clone(names)
+	var known []string
+	for _, entry := range entries {
+		name := nameOf(entry)
+		if slices.Contains(names, name) {
+			kept = append(kept, entry)
+		}
+		missing = slices.DeleteFunc(missing, func(other string) bool { return other == name })
+		if !slices.Contains(known, name) {
+			known = append(known, name)
+		}
+	}
+	switch {
+	case len(missing) == 0:
+		return kept, nil
+	case len(known) == 0:
+		return nil, failed(exitRefused, fmt.Errorf("%s %q: there is none", what, missing[0]))
+	default:
+		return nil, failed(exitRefused, fmt.Errorf("%s %q: there is none of that name", what, missing[0]), "there are: "+strings.Join(known, ", "))
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/units"
 )
 
@@ -12,6 +14,16 @@ type systemLimits struct {
 	window, stopTimeout time.Duration
 	// unknown says in words what could not be read.
 	unknown []string
+}
+
+// configuredLevels reads what the agent reads.
+func configuredLevels() levels.Config {
+	loaded, err := config.Load(configDir)
+	if err != nil {
+		return levels.DefaultConfig("")
+	}
+
+	return loaded.Levels
 }
 
 const limitSystem = 5 * time.Second

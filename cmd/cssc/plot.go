@@ -63,7 +63,7 @@ func (a *app) plotCommand() *cobra.Command {
 // runFlags are what names a run beside its number.
 func (a *app) runFlags(cmd *cobra.Command, choice *runChoice) {
 	cmd.Flags().StringVar(&choice.node, "node", "", "RUN is counted on `NODE`, not on this node")
-	_ = cmd.RegisterFlagCompletionFunc("node", a.completeNode)
+	completes(cmd, "node", a.nodesThat(anyNode))
 }
 
 // numbered reads [RUN].

@@ -14,11 +14,13 @@ type positionFlags struct {
 	levels map[levels.Sequence]*[]string
 }
 
-func (f *positionFlags) add(cmd *cobra.Command, what string) {
+// add adds them; complete completes their levels.
+func (f *positionFlags) add(cmd *cobra.Command, what string, complete func(...levels.Sequence) cobra.CompletionFunc) {
 	f.levels = map[levels.Sequence]*[]string{}
 	for _, sequence := range levels.Sequences() {
 		f.levels[sequence] = cmd.Flags().StringSlice(sequence.String(), nil,
 			fmt.Sprintf("%s at this `LEVEL` of %s: 0, 1, … or last; may be given again", what, sequence))
+		completes(cmd, sequence.String(), complete(sequence))
 	}
 }
 

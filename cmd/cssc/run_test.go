@@ -24,12 +24,15 @@ func fakeSystem(out, complaints *bytes.Buffer) system {
 	return system{
 		in: strings.NewReader(""), out: out, err: complaints, getenv: func(string) string { return "" },
 		width: func() int { return 0 }, height: func() int { return 0 }, boot: bootClock, now: time.Now,
-		dial:   func(context.Context, string) (agentPort, error) { return nil, errNoBus },
-		serve:  func(context.Context, string) (servicePort, error) { return nil, errNoBus },
-		attach: func(context.Context, string, []levels.Target) ([]string, error) { return nil, nil },
-		detach: func(context.Context, string) error { return nil },
-		limits: func(context.Context) systemLimits { return systemLimits{} },
-		graph:  func(units.Ladders) []finding { return nil },
+		dial:       func(context.Context, string) (agentPort, error) { return nil, errNoBus },
+		serve:      func(context.Context, string) (servicePort, error) { return nil, errNoBus },
+		attach:     func(context.Context, string, []levels.Target) ([]string, error) { return nil, nil },
+		detach:     func(context.Context, string) error { return nil },
+		attachable: func() []string { return []string{"db.service", "web.service"} },
+		attached:   func() []string { return []string{"db.service"} },
+		levels:     func() levels.Config { return levels.DefaultConfig("n1") },
+		limits:     func(context.Context) systemLimits { return systemLimits{} },
+		graph:      func(units.Ladders) []finding { return nil },
 	}
 }
 

@@ -83,12 +83,15 @@ func (a *app) runCallbackCommand() *cobra.Command {
 	cmd.Flags().SetInterspersed(false)
 	flags := cmd.Flags()
 	flags.StringVar(&options.component, "component", "", "register under this `NAME`")
-	options.places.add(cmd, "be called")
+	options.places.add(cmd, "be called", a.completeLevel)
 	flags.Uint64Var(&options.cookie, "cookie", 0, "a `NUMBER` that comes back as CSSC_COOKIE")
 	flags.DurationVar(&options.limit, "limit", 0, "the time one call may take, instead of the configured one")
 	flags.StringVar(&options.onFailure, "on-failure", "", "what a failure does, `POLICY` instead of the configured one: hold, abort, continue or fence")
 	flags.DurationVar(&options.grace, "grace", 5*time.Second, "the time between SIGTERM and SIGKILL when a call is cancelled")
 	flags.IntVar(&options.readyFD, "ready-fd", -1, "write a line to this file `DESCRIPTOR` when all is registered")
+	completes(cmd, "component", a.completeComponent)
+	completes(cmd, "on-failure", wordsOnly("hold", "abort", "continue", "fence"))
+	freely(cmd, "cookie", "limit", "grace", "ready-fd")
 
 	return cmd
 }

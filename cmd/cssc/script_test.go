@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 			"answered":   scriptAnswered,
 			"exits":      scriptExits,
 			"appears":    scriptAppears,
+			"mute":       scriptMute,
 		},
 	})
 }

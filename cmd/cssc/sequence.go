@@ -73,9 +73,9 @@ func (a *app) resolveCommand(
 		Short: short,
 		Long: short + ".\n\nSEQUENCE is " + oneOf(sequenceWords()) +
 			"; without it, the one that is held.",
-		Example:   "  cssc sequence " + verb + " init",
-		ValidArgs: sequenceWords(),
-		Args:      arguments(0, "SEQUENCE"),
+		Example:           "  cssc sequence " + verb + " init",
+		ValidArgsFunction: onlyArgument(a.completeHeld),
+		Args:              arguments(0, "SEQUENCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sequence, err := namedSequence(args)
 			if err != nil {

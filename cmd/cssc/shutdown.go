@@ -20,6 +20,7 @@ func (o *operationFlags) add(cmd *cobra.Command, dangerous bool) {
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and do nothing")
 	flags.BoolVar(&o.noWait, "no-wait", false, "do not wait for the end")
 	flags.StringVar(&o.reason, "reason", "", "why, in `WORDS` for the journal and the history")
+	freely(cmd, "reason")
 	if dangerous {
 		flags.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 		flags.BoolVar(&o.force, "force", false, "do it although no other node can take over; of all nodes: go on without those that fail")
@@ -42,7 +43,7 @@ func (a *app) shutdownCommand() *cobra.Command {
 			"  cssc shutdown --noboot && … && cssc start\n" +
 			"  cssc shutdown --all --poweroff",
 		Args:              arguments(0, "NODE"),
-		ValidArgsFunction: a.completeNode,
+		ValidArgsFunction: onlyArgument(a.nodesThat(anyNode)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			mode, err := chosenMode(endings)
 			if err != nil {
@@ -157,7 +158,7 @@ func (a *app) switchoverCommand() *cobra.Command {
 	}
 	flags.add(cmd, true)
 	cmd.Flags().StringVar(&to, "to", "", "the `NODE` to take over; the vice when not given")
-	_ = cmd.RegisterFlagCompletionFunc("to", a.completeNode)
+	completes(cmd, "to", a.nodesThat(successor))
 
 	return cmd
 }
@@ -172,7 +173,10 @@ func (a *app) unlockCommand() *cobra.Command {
 
 func (a *app) roleCommand(name, short string, kind levels.OperationKind) *cobra.Command {
 	var flags operationFlags
-	dangerous := kind == levels.OperationDisqualify
+	dangerous, fit := kind == levels.OperationDisqualify, lockable
+	if !dangerous {
+		fit = lockedOrBarred
+	}
 	cmd := &cobra.Command{
 		Use:     name + " [NODE]",
 		Short:   short,
@@ -180,7 +184,7 @@ func (a *app) roleCommand(name, short string, kind levels.OperationKind) *cobra.
 		Example: "  cssc " + name + "\n  cssc " + name + " --dry-run",
 		Args:    arguments(0, "NODE"),
 
-		ValidArgsFunction: a.completeNode,
+		ValidArgsFunction: onlyArgument(a.nodesThat(fit)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !dangerous {
 				flags.yes = true

@@ -20,7 +20,7 @@ func (a *app) statusCommand() *cobra.Command {
 			"  cssc status --check || echo 'somebody should look'\n" +
 			"  cssc status --wait --timeout 5m",
 		Args:              arguments(0, "NODE"),
-		ValidArgsFunction: a.completeNode,
+		ValidArgsFunction: onlyArgument(a.nodesThat(anyNode)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			read := a.status
 			if wait {

@@ -35,6 +35,11 @@ type system struct {
 	// attach and detach change what systemd wants; the warnings are for a person.
 	attach func(ctx context.Context, unit string, targets []levels.Target) (warnings []string, err error)
 	detach func(ctx context.Context, unit string) error
+	// attachable and attached are the units that a shell may offer for that.
+	attachable, attached func() []string
+	// levels is what the configuration of this node says of them, the defaults when it cannot
+	// be read; for the shell.
+	levels func() levels.Config
 	// limits and graph look at the systemd under the agent, for verify.
 	limits func(ctx context.Context) systemLimits
 	graph  func(ladders units.Ladders) []finding
@@ -56,6 +61,9 @@ func newSystem() system {
 		serve:       dialService,
 		attach:      units.Attach,
 		detach:      units.Detach,
+		attachable:  units.Attacher{}.Attachable,
+		attached:    units.Attacher{}.Attached,
+		levels:      configuredLevels,
 		limits:      readLimits,
 		graph:       checkGraph,
 	}

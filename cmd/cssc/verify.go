@@ -41,6 +41,8 @@ func (a *app) verifyCommand() *cobra.Command {
 			"given; a FILE is checked by itself.",
 		Example: "  cssc verify\n  cssc verify ./cssc.toml",
 		Args:    arguments(0, "FILE|DIR"),
+
+		ValidArgsFunction: completeConfiguration,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := a.limited(cmd.Context(), limitCall)
 			defer cancel()
@@ -56,6 +58,15 @@ func (a *app) verifyCommand() *cobra.Command {
 			return a.showFindings(findings, files)
 		},
 	}
+}
+
+// completeConfiguration offers files that could be one; shells offer folders beside them.
+func completeConfiguration(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(given) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+
+	return []string{"toml"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
 // verify collects all findings. The system is only looked at when it is the

@@ -26,7 +26,7 @@ func (e *echo) Echo(tag uint64) (uint64, *dbus.Error) {
 
 func startEcho(tb testing.TB, bus *testBus, e *echo) *dbus.Conn {
 	tb.Helper()
-	conn := bus.connect(tb)
+	conn := bus.Connect(tb)
 	if err := conn.Export(e, "/echo", "org.example.Echo"); err != nil {
 		tb.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func BenchmarkCallback(b *testing.B) {
 		b.Fatal(err)
 	}
 	startEcho(b, bus, &echo{})
-	object := bus.connect(b).Object("org.example.Echo", "/echo")
+	object := bus.Connect(b).Object("org.example.Echo", "/echo")
 	var callbacks, echoes []time.Duration
 	for b.Loop() {
 		began := time.Now()
@@ -137,7 +137,7 @@ func startBare(b *testing.B, bus *testBus) *bareBench {
 	bare := &bareBench{echo: &echo{done: make(chan uint64, benchCallbacks)}}
 	bare.conn = startEcho(b, bus, bare.echo)
 	for range benchClients {
-		conn := bus.connect(b, dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
+		conn := bus.Connect(b, dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
 		signals := make(chan *dbus.Signal, benchCallbacks)
 		conn.Signal(signals)
 		object := conn.Object("org.example.Echo", "/echo")

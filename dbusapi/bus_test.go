@@ -1,16 +1,12 @@
 package dbusapi
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,127 +15,33 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/integration/privatebus"
 )
 
 // testTimeout bounds every wait of a test; a test that reaches it has failed.
 const testTimeout = time.Minute
 
-const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>custom</type>
-  <listen>unix:path=%s</listen>
-  <auth>EXTERNAL</auth>
-%s
-  <limit name="max_replies_per_connection">50000</limit>
-  <limit name="max_connections_per_user">2048</limit>
-  <limit name="max_match_rules_per_connection">2048</limit>
-</busconfig>
-`
-
-// openPolicy lets everybody do everything.
-const openPolicy = `  <policy context="default">
-    <allow user="*"/>
-    <allow own="*"/>
-    <allow send_type="method_call"/>
-    <allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/>
-    <allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/>
-    <allow receive_type="method_return"/>
-    <allow receive_type="error"/>
-    <allow receive_type="signal"/>
-  </policy>
-`
-
-// testBus is a private dbus-daemon that can be restarted on the same address.
+// testBus is a private bus with what these tests need.
 type testBus struct {
-	dir     string
+	*privatebus.Bus
+
 	address string
-	command *exec.Cmd
 }
 
 // startBus starts a private bus that ends with the test, with this policy.
 func startBus(tb testing.TB, policy string) *testBus {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "cssc-bus-") //nolint:usetesting // the path of a socket must be short
-	if err != nil {
-		tb.Fatal(err)
-	}
-	// Clients of another user must reach the socket.
-	if err = os.Chmod(dir, 0o755); err != nil { //nolint:gosec // a socket for everybody
-		tb.Fatal(err)
-	}
-	bus := &testBus{dir: dir, address: "unix:path=" + filepath.Join(dir, "bus")}
-	config := fmt.Sprintf(busConfig, filepath.Join(dir, "bus"), policy)
-	if err = os.WriteFile(filepath.Join(dir, "bus.conf"), []byte(config), 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	bus.start(tb)
-	tb.Cleanup(func() {
-		bus.stop()
-		_ = os.RemoveAll(dir)
-	})
+	bus := privatebus.Start(tb, policy+privatebus.Limits)
 
-	return bus
-}
-
-func (b *testBus) start(tb testing.TB) {
-	tb.Helper()
-	_ = os.Remove(filepath.Join(b.dir, "bus"))
-	command := exec.Command("dbus-daemon", "--nofork", "--nopidfile", "--nosyslog", "--print-address=3",
-		"--config-file="+filepath.Join(b.dir, "bus.conf"))
-	reader, writer, err := os.Pipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = reader.Close() }()
-	command.ExtraFiles = []*os.File{writer}
-	if testing.Verbose() {
-		command.Stderr = os.Stderr
-	}
-	if err = command.Start(); err != nil {
-		tb.Fatalf("start dbus-daemon (package dbus-daemon): %v", err)
-	}
-	_ = writer.Close()
-	// The address is printed when the socket listens.
-	if _, err = bufio.NewReader(reader).ReadString('\n'); err != nil {
-		tb.Fatalf("dbus-daemon did not start: %v", err)
-	}
-	b.command = command
-}
-
-func (b *testBus) stop() {
-	if b.command != nil {
-		_ = b.command.Process.Kill()
-		_ = b.command.Wait()
-		b.command = nil
-	}
-}
-
-func (b *testBus) restart(tb testing.TB) {
-	tb.Helper()
-	b.stop()
-	b.start(tb)
-}
-
-// connect is a bare connection to the bus.
-func (b *testBus) connect(tb testing.TB, options ...dbus.ConnOption) *dbus.Conn {
-	tb.Helper()
-	conn, err := dbus.Connect(b.address, options...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = conn.Close() })
-
-	return conn
+	return &testBus{bus, bus.Address()}
 }
 
 // witness is a bare connection, and the types of the last answer it got.
 func (b *testBus) witness(tb testing.TB) (*dbus.Conn, func() string) {
 	tb.Helper()
 	var last atomic.Value
-	conn := b.connect(tb, dbus.WithIncomingInterceptor(func(message *dbus.Message) {
+	conn := b.Connect(tb, dbus.WithIncomingInterceptor(func(message *dbus.Message) {
 		if message.Type == dbus.TypeMethodReply {
 			signature, _ := message.Headers[dbus.FieldSignature].Value().(dbus.Signature)
 			last.Store(signature.String())
@@ -241,7 +143,7 @@ func (b *testBus) serve(tb testing.TB, agent *fakeAgent) *runningServer {
 // start is a bus with a server on it.
 func start(tb testing.TB) (*testBus, *runningServer) {
 	tb.Helper()
-	bus := startBus(tb, openPolicy)
+	bus := startBus(tb, privatebus.Open)
 
 	return bus, bus.serve(tb, newFakeAgent())
 }

@@ -23,7 +23,7 @@ import (
 // the wire. Half a limit is in flight at a time.
 func TestPipelinedCallsKeepTheirOrder(t *testing.T) {
 	bus, server := start(t)
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	const calls = 2000
 	var arrived list[levels.Tag]
 	server.agent.setHook(func(_ string, subject any) { arrived.add(subject.(levels.CallbackDone).Tag) })
@@ -60,7 +60,7 @@ func receiveClosed(tb testing.TB, what string, closed <-chan struct{}) {
 // A client that floods is told Busy, and another's call is answered meanwhile.
 func TestAFloodingClientIsRefusedAndDelaysNobody(t *testing.T) {
 	bus, server := start(t)
-	flooding, other := bus.connect(t), bus.connect(t)
+	flooding, other := bus.Connect(t), bus.Connect(t)
 	release := make(chan struct{})
 	var held atomic.Int32
 	server.agent.setHook(func(call string, _ any) {
@@ -170,7 +170,7 @@ func TestRepliesWaitForRoom(t *testing.T) {
 // A call that is too large is dropped unread and refused; the connection lives.
 func TestAnOversizedCallIsRefused(t *testing.T) {
 	bus, _ := start(t)
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	for _, size := range []int{MaxCall, 100_000, 20 << 20} {
 		for _, method := range []string{".GetConfig", ".Nothing"} {
 			_, name, text := ask(t, conn, RootPath, ManagerInterface+method, strings.Repeat("x", size))
@@ -194,7 +194,7 @@ func TestAnOversizedCallIsRefused(t *testing.T) {
 // The deepest nesting that the bus lets through does not end the connection.
 func TestNestedArgumentsAreSurvived(t *testing.T) {
 	bus, _ := start(t)
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	value := dbus.MakeVariant(uint64(1))
 	for depth := range 62 {
 		value = dbus.MakeVariant(value)
@@ -208,7 +208,7 @@ func TestNestedArgumentsAreSurvived(t *testing.T) {
 // A panic in the agent fails one call and nothing else.
 func TestAPanicFailsOneCall(t *testing.T) {
 	bus, server := start(t)
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	server.agent.setHook(func(string, any) { panic("bug") })
 	if _, name, text := ask(t, conn, RootPath, ManagerInterface+".Reload", uint64(0)); name != standardErrors+"Failed" || text != "internal error: bug" {
 		t.Fatalf("a panic gave %s: %s", name, text)
@@ -222,7 +222,7 @@ func TestAPanicFailsOneCall(t *testing.T) {
 // An Introspect flood while registrations come and go neither kills nor confuses.
 func TestIntrospectWhileRegistrationsChange(t *testing.T) {
 	bus, _ := start(t)
-	conn, client := bus.connect(t), bus.client(t)
+	conn, client := bus.Connect(t), bus.client(t)
 	ctx, cancel := context.WithCancel(limited(t))
 	var group sync.WaitGroup
 	asked := 0
@@ -259,7 +259,7 @@ func TestDescriptorsDoNotLeak(t *testing.T) {
 
 		return len(entries)
 	}
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	ask(t, conn, RootPath, ManagerInterface+".Sync", uint64(0))
 	before := count()
 	current := server.session.Load()
@@ -347,7 +347,7 @@ func TestAStuckClientDelaysNobody(t *testing.T) {
 func TestAStuckBusDoesNotHoldTheAgent(t *testing.T) {
 	bus, server := start(t)
 	client := bus.client(t)
-	pid := bus.command.Process.Pid
+	pid := bus.PID()
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 // is allowed, and the agent never hears of it.
 func TestBadInputIsRefused(t *testing.T) {
 	bus, server := start(t)
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	server.agent.setHook(func(call string, subject any) { t.Errorf("the agent was asked for %s %v", call, subject) })
 	many := options()
 	for index := range MaxOptions + 1 {

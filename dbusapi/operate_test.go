@@ -135,7 +135,7 @@ func (s *fakeSystemd) GetUnitByPID(pid uint32) (dbus.ObjectPath, *dbus.Error) {
 func TestTheUnitOfAClientIsKnown(t *testing.T) {
 	bus, server := start(t)
 	systemd := &fakeSystemd{asked: make(chan uint32, 10)}
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	if err := conn.Export(systemd, systemdPath, systemdManager); err != nil {
 		t.Fatal(err)
 	}

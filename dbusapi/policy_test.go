@@ -62,7 +62,7 @@ func (b *testBus) connectAs(t *testing.T, uid int, options ...dbus.ConnOption) *
 			return
 		}
 		var err error
-		stream, err = net.Dial("unix", filepath.Join(b.dir, "bus")) // on this very thread
+		stream, err = net.Dial("unix", strings.TrimPrefix(b.address, "unix:path=")) // on this very thread
 		done <- err
 	}()
 	if err := receive(t, "the connection", done); err != nil {

@@ -77,7 +77,7 @@ func unprivileged(t *testing.T) (*testBus, *runningServer) {
 func startPolkit(t *testing.T, bus *testBus, answer func(action string, flags uint32) (bool, bool)) *fakePolkit {
 	t.Helper()
 	p := &fakePolkit{answer: answer, questions: make(chan string, 100), cancelled: make(chan string, 10)}
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	if err := conn.Export(p, polkitPath, polkitInterface); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func changing() []struct {
 // Without polkit an unprivileged caller reads everything and changes nothing.
 func TestWithoutPolkitOnlyRootMay(t *testing.T) {
 	bus, server := unprivileged(t)
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	server.agent.setHook(func(call string, _ any) {
 		if call != "History" {
 			t.Errorf("the agent was asked for %s", call)
@@ -153,7 +153,7 @@ func TestWithoutPolkitOnlyRootMay(t *testing.T) {
 func TestPolkitSaysYes(t *testing.T) {
 	bus, _ := unprivileged(t)
 	polkit := startPolkit(t, bus, func(string, uint32) (bool, bool) { return true, false })
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	registered := false
 	for _, row := range changing() {
 		_, name, text := ask(t, conn, RootPath, ManagerInterface+"."+row.member, row.arguments...)
@@ -213,7 +213,7 @@ func TestPolkitHangs(t *testing.T) {
 	polkit := startPolkit(t, bus, func(string, uint32) (bool, bool) { return true, false })
 	release := polkit.hold()
 	defer release()
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	answers := make(chan *dbus.Call, MaxAuthorizing+1)
 	for range MaxAuthorizing + 1 {
 		conn.Object(BusName, RootPath).Go(ManagerInterface+".Reload", 0, answers, uint64(0))
@@ -240,7 +240,7 @@ func TestPolkitIsToldThatTheCallerVanished(t *testing.T) {
 	polkit := startPolkit(t, bus, func(string, uint32) (bool, bool) { return true, false })
 	release := polkit.hold()
 	server.agent.setHook(func(call string, _ any) { t.Errorf("the agent was asked for %s", call) })
-	caller := bus.connect(t)
+	caller := bus.Connect(t)
 	message := &dbus.Message{
 		Type: dbus.TypeMethodCall, Flags: dbus.FlagAllowInteractiveAuthorization, Body: []any{uint64(0)},
 		Headers: map[dbus.HeaderField]dbus.Variant{
@@ -256,7 +256,7 @@ func TestPolkitIsToldThatTheCallerVanished(t *testing.T) {
 		t.Errorf("cancelled %q, the question was %q", id, question)
 	}
 	release()
-	if _, name, _ := ask(t, bus.connect(t), RootPath, ManagerInterface+".GetStatus", uint64(0)); name != "" {
+	if _, name, _ := ask(t, bus.Connect(t), RootPath, ManagerInterface+".GetStatus", uint64(0)); name != "" {
 		t.Errorf("afterwards: %s", name)
 	}
 }

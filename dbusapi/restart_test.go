@@ -7,6 +7,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/cssc-ha/cssc/integration/privatebus"
 	"github.com/cssc-ha/cssc/levels"
 )
 
@@ -131,7 +132,7 @@ func TestWhatTheRestartedAgentForgotIsSettled(t *testing.T) {
 
 // A service may start before the agent does.
 func TestRegisterWaitsForTheAgent(t *testing.T) {
-	bus := startBus(t, openPolicy)
+	bus := startBus(t, privatebus.Open)
 	client := bus.client(t)
 	if _, err := client.Status(limited(t)); !errors.Is(err, ErrNoAgent) || err.Error() != ErrNoAgent.Error() {
 		t.Fatalf("without an agent: %v", err)
@@ -172,7 +173,7 @@ func TestForgedSignalsAreIgnored(t *testing.T) {
 	}
 	tag := server.agent.invoke("naming")
 	got := receive(t, "the invocation", calls)
-	forger := bus.connect(t)
+	forger := bus.Connect(t)
 	to := client.link.name
 	info := options()
 	for _, message := range []*dbus.Message{
@@ -251,7 +252,7 @@ func TestEventsTellOfTheAgentAndTheBus(t *testing.T) {
 	if got := receive(t, "an event", events); got.Name != EventAgentFound {
 		t.Fatalf("got %v", got)
 	}
-	bus.stop()
+	bus.Stop()
 	for open := true; open; {
 		select {
 		case _, open = <-events:

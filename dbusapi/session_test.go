@@ -10,6 +10,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/cssc-ha/cssc/integration/privatebus"
 	"github.com/cssc-ha/cssc/levels"
 )
 
@@ -20,14 +21,14 @@ func TestANameThatIsTakenIsAnError(t *testing.T) {
 	if err := second.Run(limited(t)); !errors.Is(err, ErrNameTaken) || !strings.Contains(err.Error(), "stop it first") {
 		t.Fatalf("the second server ended with %v", err)
 	}
-	if _, name, _ := ask(t, bus.connect(t), RootPath, ManagerInterface+".GetStatus", uint64(0)); name != "" {
+	if _, name, _ := ask(t, bus.Connect(t), RootPath, ManagerInterface+".GetStatus", uint64(0)); name != "" {
 		t.Fatalf("the first answers %s", name)
 	}
 }
 
 // Nobody is answered with an empty status while the agent is starting.
 func TestBeforeTheFirstPublishTheAnswerIsTryAgain(t *testing.T) {
-	bus := startBus(t, openPolicy)
+	bus := startBus(t, privatebus.Open)
 	server := New(Options{Backend: newFakeAgent(), Address: bus.address})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -37,7 +38,7 @@ func TestBeforeTheFirstPublishTheAnswerIsTryAgain(t *testing.T) {
 	if _, err := client.Status(limited(t)); !errors.Is(err, levels.ErrTryAgain) {
 		t.Errorf("status gave %v", err)
 	}
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	for member, arguments := range map[string][]any{"GetAll": {ManagerInterface}, "Get": {ManagerInterface, "State"}} {
 		if _, name, _ := ask(t, conn, RootPath, propertiesInterface+"."+member, arguments...); name != errorPrefix+"TryAgain" {
 			t.Errorf("%s gave %q", member, name)
@@ -64,7 +65,7 @@ func TestBeforeTheFirstPublishTheAnswerIsTryAgain(t *testing.T) {
 // for, and never of connections it has nothing to do with.
 func TestAVanishedClientIsReportedInOrder(t *testing.T) {
 	bus, server := start(t)
-	bystander, conn := bus.connect(t), bus.connect(t)
+	bystander, conn := bus.Connect(t), bus.Connect(t)
 	ask(t, bystander, RootPath, ManagerInterface+".GetStatus", uint64(0))
 	_ = bystander.Close()
 	ask(t, conn, RootPath, ManagerInterface+".SubscribeCancellation", uint64(0))
@@ -99,7 +100,7 @@ func TestAVanishedClientIsReportedInOrder(t *testing.T) {
 // and the end of a living one is reported although it never called this agent.
 func TestAliveTellsWhoIsConnectedAndWatchesThem(t *testing.T) {
 	bus, server := start(t)
-	one, two := bus.connect(t), bus.connect(t)
+	one, two := bus.Connect(t), bus.Connect(t)
 	names := []levels.ClientID{levels.ClientID(one.Names()[0]), levels.ClientID(two.Names()[0])}
 	_ = two.Close()
 	// The bus has taken note of the end when the name is gone.
@@ -131,7 +132,7 @@ func TestTheServerSurvivesARestartOfTheBus(t *testing.T) {
 	calls := make(chan taken, 4)
 	register(t, client, calls)
 	for round := range 3 {
-		bus.restart(t)
+		bus.Restart(t)
 		receive(t, "BusLost", server.agent.lost)
 		waitRegistered(t, client, "naming")
 		tag := server.agent.invoke("naming")
@@ -159,7 +160,7 @@ func TestCancellationIsSubscribedAgain(t *testing.T) {
 			subscribed <- subject.(levels.ClientID)
 		}
 	})
-	bus.restart(t)
+	bus.Restart(t)
 	who := receive(t, "the subscription", subscribed)
 	server.NotifyCanceled(levels.NotifyCanceled{Clients: []levels.ClientID{who}, Sequence: levels.Promote, LastLevel: 4})
 	if last := receive(t, "the cancellation", canceled); last != 4 {

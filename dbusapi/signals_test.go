@@ -13,7 +13,7 @@ import (
 // listen is a bare connection that receives every signal of the agent, in order.
 func listen(t *testing.T, bus *testBus) chan *dbus.Signal {
 	t.Helper()
-	conn := bus.connect(t, dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
+	conn := bus.Connect(t, dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
 	if err := conn.AddMatchSignalContext(limited(t), dbus.WithMatchSender(BusName)); err != nil {
 		t.Fatal(err)
 	}

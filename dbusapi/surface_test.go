@@ -151,7 +151,7 @@ func TestEveryMemberHasProse(t *testing.T) {
 // tree leads to each of them.
 func TestIntrospectionLeadsToEveryObject(t *testing.T) {
 	bus, server := start(t)
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	client := bus.client(t)
 	register(t, client, make(chan taken, 1))
 	if _, err := client.RequestOperation(limited(t), OperationRequest{Kind: levels.OperationShutdown}); err != nil {
@@ -190,7 +190,7 @@ func TestIntrospectionLeadsToEveryObject(t *testing.T) {
 // Properties answer as the specification of the bus says, with its error names.
 func TestPropertiesInterface(t *testing.T) {
 	bus, _ := start(t)
-	conn := bus.connect(t)
+	conn := bus.Connect(t)
 	body, name, _ := ask(t, conn, RootPath, propertiesInterface+".GetAll", ManagerInterface)
 	all := body[0].(map[string]dbus.Variant)
 	if name != "" || len(all) != len(managerProperties()) || all["Role"].Value() != "master" || all["ReachedLevel"].Value() != "last" {

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -14,6 +12,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/cssc-ha/cssc/integration/scenario"
 )
 
 // TestScenarios replays every story of testdata: goal is that each decision of the
@@ -22,50 +22,7 @@ import (
 // the end. Invariants are checked after every step.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	seen := map[string]string{}
-	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
-		t.Helper()
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			t.Helper()
-			if d.Cmd != "case" || len(d.CmdArgs) == 0 {
-				d.Fatalf(t, "want: case NAME [option=value …]")
-			}
-			name := d.CmdArgs[0].Key
-			if before := seen[name]; before != "" {
-				d.Fatalf(t, "case %s is told twice, in %s too", name, before)
-			}
-			seen[name] = path
-
-			return runCase(t, d)
-		})
-	})
-}
-
-// TestScenarioCount keeps the number of told cases from shrinking unnoticed.
-func TestScenarioCount(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("testdata/scenarios/*")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
-	count := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			if strings.HasPrefix(line, "case ") {
-				count++
-			}
-			if strings.HasPrefix(line, "!! ") {
-				t.Errorf("%s tells of something that was not there: %s", file, line)
-			}
-		}
-	}
-	if count < 460 {
-		t.Errorf("got %d cases, want at least 460", count)
-	}
+	scenario.Run(t, "testdata/scenarios", "", 460, runCase)
 }
 
 // story is a machine under a script.
@@ -148,8 +105,8 @@ func (s *story) number(text string) int {
 
 func (s *story) line(line string) {
 	s.t.Helper()
-	list := words(line)
-	plain, named := arguments(list[1:])
+	list := scenario.Words(line)
+	plain, named := scenario.Arguments(list[1:])
 	first := ""
 	if len(plain) > 0 {
 		first = plain[0]

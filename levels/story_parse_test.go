@@ -71,47 +71,6 @@ func (s *story) configure(key, value string) {
 	s.config.Sequences[sequence] = config
 }
 
-// words splits a line at blanks; "double quotes" keep them.
-func words(line string) []string {
-	var list []string
-	var word strings.Builder
-	quoted, begun := false, false
-	for _, r := range line {
-		switch {
-		case r == '"':
-			quoted, begun = !quoted, true
-		case r == ' ' && !quoted:
-			if begun {
-				list = append(list, word.String())
-			}
-			word.Reset()
-			begun = false
-		default:
-			word.WriteRune(r)
-			begun = true
-		}
-	}
-	if begun {
-		list = append(list, word.String())
-	}
-
-	return list
-}
-
-// arguments tells plain words from key=value ones.
-func arguments(list []string) (plain []string, named map[string]string) {
-	named = map[string]string{}
-	for _, word := range list {
-		if key, value, found := strings.Cut(word, "="); found {
-			named[key] = value
-		} else {
-			plain = append(plain, word)
-		}
-	}
-
-	return plain, named
-}
-
 func clientOf(named map[string]string) ClientID {
 	if client, given := named["client"]; given {
 		return ClientID(client)

@@ -14,7 +14,7 @@ import (
 // newDirect is a Direct on the fake's bus.
 func newDirect(t *testing.T, f *fake) *Direct {
 	t.Helper()
-	d := NewDirect(Options{Address: f.bus.address()})
+	d := NewDirect(Options{Address: f.bus.Address()})
 	t.Cleanup(d.Close)
 
 	return d
@@ -99,7 +99,7 @@ func TestDirectTellsAndDoesNotWait(t *testing.T) {
 		t.Errorf("after a lost connection: %v", err)
 	}
 	f.called(t, "Reboot", 1)
-	f.bus.stop()
+	f.bus.Stop()
 	<-d.current.done()
 	if _, err := d.Doomed(ctx); !errors.Is(err, ErrNoBus) {
 		t.Errorf("without PID 1: %v, want ErrNoBus", err)

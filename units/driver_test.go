@@ -21,7 +21,7 @@ func level(n levels.Level) levels.Target {
 
 func newDriver(t *testing.T, f *fake) *Driver {
 	t.Helper()
-	d := NewDriver(Options{Address: f.bus.address()})
+	d := NewDriver(Options{Address: f.bus.Address()})
 	running(t, d.Run)
 
 	return d
@@ -242,7 +242,7 @@ func TestTimeIsUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.bus.stop()
+	f.bus.Stop()
 	<-s.done()
 	ctx, cancel = context.WithCancel(limited(t))
 	cancel()
@@ -341,7 +341,7 @@ func TestMembersAndLostAndHints(t *testing.T) {
 func TestRunLeavesNothingBehind(t *testing.T) {
 	f := newFake(t)
 	before := goleak.IgnoreCurrent()
-	d := NewDriver(Options{Address: f.bus.address()})
+	d := NewDriver(Options{Address: f.bus.Address()})
 	ctx, cancel := context.WithCancel(limited(t))
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()

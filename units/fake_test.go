@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cssc-ha/cssc/integration/privatebus"
 )
 
 // fake is a systemd1 (and, under a second name, a login1) of our own on a private bus. Its
 // units run as long as hold says and end as their script says. Safe for concurrent use.
 type fake struct {
-	bus *testBus
+	bus *privatebus.Bus
 
 	mu    sync.Mutex
 	conn  *dbus.Conn
@@ -63,7 +65,7 @@ func newFake(t *testing.T) *fake {
 // the bus.
 func (f *fake) connect(t *testing.T) {
 	t.Helper()
-	conn := f.bus.connect(t, dbus.WithHandler(f))
+	conn := f.bus.Connect(t, dbus.WithHandler(f))
 	for _, name := range []string{systemdName, loginName} {
 		reply, err := conn.RequestName(name, dbus.NameFlagDoNotQueue|dbus.NameFlagReplaceExisting|dbus.NameFlagAllowReplacement)
 		if err != nil || reply != dbus.RequestNameReplyPrimaryOwner {

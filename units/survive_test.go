@@ -151,7 +151,7 @@ func TestForgedAndMistypedSignalsAreNothing(t *testing.T) {
 	f.mu.Lock()
 	job := f.jobsOf("slow.service")[0]
 	f.mu.Unlock()
-	forger := f.bus.connect(t)
+	forger := f.bus.Connect(t)
 	forged := &dbus.Message{
 		Type: dbus.TypeSignal,
 		Headers: map[dbus.HeaderField]dbus.Variant{
@@ -197,9 +197,9 @@ func TestWorkGoesOnOverReexecAndBusRestart(t *testing.T) {
 		},
 		"bus restart": func(t *testing.T, f *fake) {
 			t.Helper()
-			f.bus.stop()
+			f.bus.Stop()
 			f.finish("unheard.service")
-			f.bus.start(t)
+			f.bus.Start(t)
 			f.connect(t)
 		},
 	} {
@@ -233,7 +233,7 @@ func TestRequestWithoutAnswerIsLookedInto(t *testing.T) {
 		}
 		f.answer = nil
 		_, _ = f.enqueue(args[0].(string), args[1].(string), args[2].(string))
-		f.bus.stop()
+		f.bus.Stop()
 		close(broken)
 
 		return []any{}, true, errors.New("nobody hears this")
@@ -241,7 +241,7 @@ func TestRequestWithoutAnswerIsLookedInto(t *testing.T) {
 	f.set(func() { f.answer = lose })
 	w := startInBackground(t, newDriver(t, f), levels.StartUnits{Target: level(0)})
 	<-broken
-	f.bus.start(t)
+	f.bus.Start(t)
 	f.connect(t)
 	wantMembers(t, w.wait(t), map[string]string{"gone.service": "done"})
 	if got := f.count("EnqueueUnitJob"); got != 1 {

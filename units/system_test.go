@@ -100,7 +100,7 @@ func (f *fakeLogin) announce(member string, body ...any) {
 
 func newSystem(t *testing.T, f *fakeLogin) *System {
 	t.Helper()
-	s := NewSystem(Options{Address: f.bus.address()})
+	s := NewSystem(Options{Address: f.bus.Address()})
 	running(t, s.Run)
 
 	return s
@@ -125,8 +125,8 @@ func TestInhibitorIsHeldOverRestarts(t *testing.T) {
 	<-f.released
 	// A logind that does not answer at first is asked again, and the old one is kept.
 	f.set(func() { f.refuse["Inhibit"] = dbus.NewError(busName+".Error.NoReply", []any{"no"}) })
-	f.bus.stop()
-	f.bus.start(t)
+	f.bus.Stop()
+	f.bus.Start(t)
 	f.connect(t)
 	f.called(t, "Inhibit", 3)
 	if f.taken.Load() != 1 {
@@ -284,7 +284,7 @@ func TestAttacherWritesADropInAndReportsRivals(t *testing.T) {
 	root := plant(t, map[string]string{
 		"a.service": "[Install]\nWantedBy=multi-user.target\n", "/etc/systemd/system/multi-user.target.wants/a.service": "-> /usr/lib/systemd/system/a.service",
 	})
-	a := Attacher{Root: root, Address: f.bus.address()}
+	a := Attacher{Root: root, Address: f.bus.Address()}
 	for _, target := range []levels.Target{level(3), level(3), levels.SequenceTarget(levels.Position{Sequence: levels.Shut})} {
 		warnings, err := a.Attach(limited(t), "a", []levels.Target{target})
 		if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "multi-user.target") {

@@ -1,51 +1,19 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/cssc-ha/cssc/dbusapi"
+	"github.com/cssc-ha/cssc/integration/privatebus"
 	"github.com/cssc-ha/cssc/levels"
 )
-
-// privateBus starts a dbus-daemon for one test and returns its address.
-func privateBus(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	address := "unix:path=" + filepath.Join(dir, "bus")
-	text := `<busconfig><type>session</type><listen>` + address + `</listen><auth>EXTERNAL</auth>` +
-		`<policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy></busconfig>`
-	file := filepath.Join(dir, "bus.conf")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command("dbus-daemon", "--nofork", "--nopidfile", "--nosyslog", "--print-address=1", "--config-file="+file)
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatalf("start dbus-daemon (package dbus-daemon): %v", err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-	})
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("dbus-daemon did not start: %v", err)
-	}
-
-	return address
-}
 
 // text is a buffer that several goroutines write to.
 type text struct {
@@ -153,7 +121,7 @@ func TestCommandLine(t *testing.T) {
 // Goal: the program owns its name, takes registrations, stops without an error
 // and knows them again when it is back. Method: two lives on a private bus.
 func TestAgentServesAndRemembers(t *testing.T) {
-	bus, dir := privateBus(t), t.TempDir()
+	bus, dir := privatebus.Start(t, privatebus.Open).Address(), t.TempDir()
 	l := begin(t, bus, dir)
 	if got := status(t, bus, l); got.State != levels.StateJoining || got.Version != version {
 		t.Errorf("status %+v, want joining: there is no systemd on this bus", got)
@@ -188,7 +156,7 @@ func TestAgentServesAndRemembers(t *testing.T) {
 // Goal: a configuration that cannot be used, and a cluster of several without a key, end
 // the program with the reason. Method: a file for each.
 func TestUnusableConfigurations(t *testing.T) {
-	bus := privateBus(t)
+	bus := privatebus.Start(t, privatebus.Open).Address()
 	for file, want := range map[string]string{
 		"[cluster]\nnames = \"x\"\n": `cssc.toml:2:1: cluster.names: unknown key; did you mean "name"?`,
 		"[local]\nnode = \"a\"\n[[node]]\nname = \"a\"\naddress = \"x\"\n[[node]]\nname = \"b\"\naddress = \"y\"\n": "a cluster of more than one node needs a key, or security.insecure = true in so many words",
@@ -210,7 +178,7 @@ func TestUnusableConfigurations(t *testing.T) {
 // Goal: leave does nothing, and says so with status 0, when the system is not
 // going down. Method: a bus without systemd, and none at all.
 func TestLeaveIsHarmless(t *testing.T) {
-	for _, bus := range []string{privateBus(t), "unix:path=/nonexistent"} {
+	for _, bus := range []string{privatebus.Start(t, privatebus.Open).Address(), "unix:path=/nonexistent"} {
 		var errs text
 		code := run(t.Context(), []string{"--bus", bus, "leave"}, &errs, &errs)
 		if code != 0 || !strings.Contains(errs.String(), "nothing to do") {

@@ -3,8 +3,6 @@ package fleet
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/cssc-ha/cssc/integration/scenario"
 	"github.com/cssc-ha/cssc/levels"
 )
 
@@ -22,43 +21,7 @@ import (
 // every step.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	seen := map[string]string{}
-	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
-		t.Helper()
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			t.Helper()
-			if d.Cmd != "case" || len(d.CmdArgs) == 0 {
-				d.Fatalf(t, "want: case NAME [option=value …]")
-			}
-			name := d.CmdArgs[0].Key
-			if before := seen[name]; before != "" {
-				d.Fatalf(t, "case %s is told twice, in %s too", name, before)
-			}
-			seen[name] = path
-
-			return runCase(t, d)
-		})
-	})
-}
-
-// TestScenarioCount keeps the number of told cases from shrinking unnoticed.
-func TestScenarioCount(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("testdata/scenarios/*")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
-	count := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		count += strings.Count("\n"+string(text), "\ncase ")
-	}
-	if count < 60 {
-		t.Errorf("got %d cases, want at least 60", count)
-	}
+	scenario.Run(t, "testdata/scenarios", "", 120, runCase)
 }
 
 // story is a machine under a script.
@@ -152,8 +115,8 @@ func (s *story) number(text string) int {
 // line understands one line: a word, then plain words and key=value.
 func (s *story) line(line string) {
 	s.t.Helper()
-	list := words(line)
-	plain, named := arguments(list[1:])
+	list := scenario.Words(line)
+	plain, named := scenario.Arguments(list[1:])
 	first := ""
 	if len(plain) > 0 {
 		first = plain[0]

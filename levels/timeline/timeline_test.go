@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/cssc-ha/cssc/integration/scenario"
 	"github.com/cssc-ha/cssc/levels"
 )
 
@@ -22,35 +23,24 @@ import (
 // same transition must be found. Cases marked svg are compared with the picture beside them.
 func TestTransitions(t *testing.T) {
 	t.Parallel()
-	seen := map[string]bool{}
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	scenario.Run(t, "testdata", ".txt", 30, func(t *testing.T, d *datadriven.TestData) string {
 		t.Helper()
-		if filepath.Ext(path) != ".txt" {
-			return
+		name := d.CmdArgs[0].Key
+		runs := parseRuns(t, d.Input)
+		transition := Of(runs[0], runs)
+		checkMutual(t, transition, runs)
+		var notes []string
+		for _, arg := range d.CmdArgs[1:] {
+			if arg.Key == "not-shown" {
+				notes = append(notes, arg.Vals[0]+" did not answer")
+			}
 		}
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			t.Helper()
-			if d.Cmd != "case" || len(d.CmdArgs) == 0 || seen[d.CmdArgs[0].Key] {
-				d.Fatalf(t, "want: case NAME [svg] [not-shown=NODE], each name once")
-			}
-			name := d.CmdArgs[0].Key
-			seen[name] = true
-			runs := parseRuns(t, d.Input)
-			transition := Of(runs[0], runs)
-			checkMutual(t, transition, runs)
-			var notes []string
-			for _, arg := range d.CmdArgs[1:] {
-				if arg.Key == "not-shown" {
-					notes = append(notes, arg.Vals[0]+" did not answer")
-				}
-			}
-			chart := Lay(transition, notes)
-			if d.HasArg("svg") {
-				compareFile(t, filepath.Join("testdata", name+".svg"), chart.SVG())
-			}
+		chart := Lay(transition, notes)
+		if d.HasArg("svg") {
+			compareFile(t, filepath.Join("testdata", name+".svg"), chart.SVG())
+		}
 
-			return chart.Text(100, nil) + rest(transition, runs)
-		})
+		return chart.Text(100, nil) + rest(transition, runs)
 	})
 }
 

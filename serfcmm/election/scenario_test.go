@@ -2,14 +2,13 @@ package election_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/cssc-ha/cssc/integration/scenario"
 	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
@@ -19,46 +18,7 @@ import (
 // I8 are checked after every step.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	seen := map[string]string{}
-	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
-		t.Helper()
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			t.Helper()
-			if d.Cmd != "case" || len(d.CmdArgs) == 0 {
-				d.Fatalf(t, "want: case NAME [option=value …]")
-			}
-			name := d.CmdArgs[0].Key
-			if before := seen[name]; before != "" {
-				d.Fatalf(t, "case %s is told twice, in %s too", name, before)
-			}
-			seen[name] = path
-
-			return runStory(t, d)
-		})
-	})
-}
-
-// TestScenarioCount keeps the number of told cases from shrinking unnoticed.
-func TestScenarioCount(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("testdata/scenarios/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		count += strings.Count("\n"+string(text), "\ncase ")
-		if strings.Contains(string(text), "\n!! ") {
-			t.Errorf("%s tells of something that was not there", file)
-		}
-	}
-	if count < 60 {
-		t.Errorf("got %d cases, want at least 60", count)
-	}
+	scenario.Run(t, "testdata/scenarios", "", 100, runStory)
 }
 
 func runStory(t *testing.T, d *datadriven.TestData) string {

@@ -25,7 +25,10 @@ type mastership struct {
 	word     levels.RoleChanged
 	said     bool
 	settleAt levels.Instant
-	gate     levels.MasterProgress
+	// provisional: the word may name this node vice with its next change. unheard: the machine
+	// of levels has not heard the word.
+	provisional, unheard bool
+	gate                 levels.MasterProgress
 	// What was told to the election.
 	standing election.Standing
 	yields   bool
@@ -229,25 +232,37 @@ func (l *loop) hearRole(ctx context.Context, decided election.RoleDecided) {
 		}
 	}
 	l.serving = l.serving || word.Role == levels.RoleMaster
-	l.word, l.said = word, true
+	l.provisional = decided.Provisional
+	if l.said && l.word == word {
+		return
+	}
+	l.word, l.said, l.unheard = word, true, true
 	l.journal.tell(ctx, msgRoleDecided, "role", decided.Role, "term", decided.Term, "master", decided.Master,
 		"vice", decided.Vice, "lost", decided.Lost, "reason", decided.Reason)
 	if l.hearing {
-		l.push(word)
+		l.hear(ctx)
 	}
 }
 
-// hear tells the machine of levels its role for the first time, or again after it has
-// forgotten it; later news is pushed as it comes.
-func (l *loop) hear() {
-	if l.hearing || !l.said {
+// hear tells the machine of levels its role: for the first time, again after it has forgotten
+// it, and whenever it is another. The election knows by then that this node may have one. A
+// machine that has yet to begin its init waits for a word that is not provisional: as
+// a spare it would begin what it has to cancel as the vice.
+func (l *loop) hear(ctx context.Context) {
+	if !l.begun || !l.said || l.hearing && !l.unheard {
 		return
 	}
-	l.hearing = true
+	if !l.hearing {
+		l.tellStanding(ctx)
+	}
+	if l.provisional && l.view.State == levels.StateJoining {
+		return
+	}
 	l.push(l.word)
-	if l.gate.Master != "" {
+	if !l.hearing && l.gate.Master != "" {
 		l.push(l.gate)
 	}
+	l.hearing, l.unheard = true, false
 }
 
 // settle says that there is no master, when none has been heard for long enough.
@@ -255,15 +270,12 @@ func (l *loop) settle(now levels.Instant) {
 	if l.said || now < l.settleAt {
 		return
 	}
-	l.word, l.said = levels.RoleChanged{Term: levels.Term(l.election.View().Term)}, true
+	l.word, l.said, l.unheard = levels.RoleChanged{Term: levels.Term(l.election.View().Term)}, true, true
 }
 
 // tellElection makes the election know what this node is and does.
 func (l *loop) tellElection(ctx context.Context) {
-	if standing, yields := l.presentStanding(), yielding(l.view); standing != l.standing || yields != l.yields {
-		l.standing, l.yields = standing, yields
-		_ = l.elect(ctx, election.StandingChanged{Standing: standing, Yielding: yields})
-	}
+	l.tellStanding(ctx)
 	view := l.view
 	if progress := progressOf(view); progress != l.progress {
 		l.progress = progress
@@ -276,6 +288,13 @@ func (l *loop) tellElection(ctx context.Context) {
 	}
 	l.tellLeaders()
 	l.advertise(view)
+}
+
+func (l *loop) tellStanding(ctx context.Context) {
+	if standing, yields := l.presentStanding(), yielding(l.view); standing != l.standing || yields != l.yields {
+		l.standing, l.yields = standing, yields
+		_ = l.elect(ctx, election.StandingChanged{Standing: standing, Yielding: yields})
+	}
 }
 
 // progressOf is how far init is, as the others would have to know it of a master. A node that

@@ -321,9 +321,7 @@ func (l *loop) turns(ctx context.Context) error {
 // work, answers, publishes, and then does what concerns the whole node. Whoever reads
 // after the answer asks for a fresh status first, see Fresh.
 func (l *loop) turn(ctx context.Context, now levels.Instant) {
-	if l.begun {
-		l.hear()
-	}
+	l.hear(ctx)
 	batch := l.queue
 	l.queue = nil
 	batch = l.inTurn(ctx, now, batch)

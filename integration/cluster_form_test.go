@@ -29,11 +29,16 @@ func TestNodeAloneInItsTableLeads(t *testing.T) {
 
 // TestNodesFormOneCluster: nodes of both suites that boot at the same time become one
 // cluster with one master, one vice and otherwise spares, and every node's command line
-// shows all of it.
+// shows all of it. Each begins init once, in the role that it ends in, at the next boot of all too.
 func TestNodesFormOneCluster(t *testing.T) {
 	for _, size := range []int{3, 5} {
 		t.Run(fmt.Sprintf("%d nodes", size), func(t *testing.T) {
-			f := form(t, size, 2*time.Second)
+			f := prepare(t, lab.ClusterConfig{Size: size}, 2*time.Second)
+			for _, node := range f.Members() {
+				(&stage{node, t}).unit("first.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 0.3\n"+
+					"[Install]\nWantedBy=cssc-init-0.target\n")
+			}
+			f.Boot(t)
 			s := f.settled()
 			for _, node := range f.Members() {
 				status, nodes := node.Run(t, "cssc", "status"), node.Run(t, "cssc", "nodes")
@@ -47,7 +52,31 @@ func TestNodesFormOneCluster(t *testing.T) {
 				}
 			}
 			f.noProblems()
+			f.begunOnce()
+			for range trials() {
+				f.fault("all are switched off, and on together")
+				f.CutPower(t, f.Members()...)
+				f.Boot(t)
+				f.settled()
+				f.begunOnce()
+			}
 		})
+	}
+}
+
+// begunOnce fails when a node has begun init more than once in this boot, or not ended it.
+func (f *fleet) begunOnce() {
+	f.t.Helper()
+	for _, node := range f.Members() {
+		var runs []string
+		for line := range strings.Lines(node.Journal(f.t, "-b", "-u", agentUnit, "-o", "cat")) {
+			if strings.HasPrefix(line, "sequence ") && !strings.HasPrefix(line, "sequence waits") && strings.Contains(line, "sequence=init") {
+				runs = append(runs, strings.TrimSpace(line))
+			}
+		}
+		if len(runs) != 2 || !strings.Contains(runs[1], "outcome=completed") {
+			f.t.Errorf("%s: want one init that is completed, got\n%s", node.Name, strings.Join(runs, "\n"))
+		}
 	}
 }
 

@@ -58,8 +58,12 @@ type (
 		Master, Vice NodeID
 		// Lost: this node was the master and its lease is running out or over; nothing
 		// must be serving when it ends.
-		Lost   bool
-		Reason string
+		Lost bool
+		// Provisional: no vice is named yet, and it may be this node, whose init is not over.
+		// What it would begin as a follower it would have to begin again. Another decision
+		// follows within three renewals.
+		Provisional bool
+		Reason      string
 	}
 	// MasterProgressed tells how far the master is, when that has changed.
 	MasterProgressed struct {

@@ -17,6 +17,8 @@ type follower struct {
 	lastRound  Round
 	// knownUntil is when silence means that there is no master.
 	knownUntil Instant
+	// viceBy is when this node no longer expects to be named as soon as its master has heard of it.
+	viceBy Instant
 	// lastVice was named by the last master; it stands first.
 	lastVice NodeID
 	// why says why no master is known.
@@ -125,8 +127,10 @@ func (m *Machine) follow(message Message) {
 			m.state.Term, m.state.Vote = message.Term, message.From
 		}
 		m.dirty = true
+		m.expectWord()
 		m.reason = "term " + termText(message.Term) + " of " + string(message.From)
 	} else if !m.known {
+		m.expectWord()
 		m.reason = string(message.From) + " is heard"
 	}
 	m.known, m.masterID, m.vice, m.lastVice = true, message.From, message.Vice, message.Vice
@@ -192,10 +196,10 @@ func (m *Machine) tell() {
 		next.Lost, next.Master, next.Vice = true, "", ""
 	case !m.known:
 		next.Master, next.Vice = "", ""
-	case m.vice == self && m.standing.Qualified && m.self().Eligible && m.masterHash == m.config.Hash:
+	case m.vice == self && m.couldBeVice():
 		next.Role = RoleVice
 	default:
-		next.Role = RoleFollower
+		next.Role, next.Provisional = RoleFollower, m.viceOpen()
 	}
 	before := m.told
 	before.Reason = next.Reason
@@ -204,6 +208,18 @@ func (m *Machine) tell() {
 		m.emit(next)
 	}
 	m.tellProgress()
+}
+
+func (m *Machine) couldBeVice() bool {
+	return m.standing.Qualified && m.self().Eligible && m.masterHash == m.config.Hash
+}
+
+// expectWord begins the time in which a master that names no vice may name this node.
+func (m *Machine) expectWord() { m.viceBy = m.now.Add(3 * m.config.RenewEvery) }
+
+// viceOpen says that no vice is named yet and that it may be this node, whose init is not over.
+func (m *Machine) viceOpen() bool {
+	return m.vice == "" && m.couldBeVice() && !m.standing.Up && m.now < m.viceBy
 }
 
 func (m *Machine) tellProgress() {

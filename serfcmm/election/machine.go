@@ -306,6 +306,7 @@ func (m *Machine) stand(standing Standing) {
 	}
 	if standing.Qualified && !m.standing.Qualified {
 		m.forgive()
+		m.expectWord()
 	}
 	m.standing = standing
 	if m.known && m.masterID != m.config.Self {

@@ -11,6 +11,8 @@ type master struct {
 	since  Instant // when it was elected
 	first  bool    // nobody else was the master before, or it is resumed
 	before NodeID  // who was the master before
+	// choice is since when somebody could be vice, named since when the one is who is.
+	choice, named Instant
 	// completed is when this node's own init ended, for who comes up with it; 0 = not in this life.
 	completed Instant
 	rounds    []roundSent
@@ -77,7 +79,7 @@ func (m *Machine) resume(start Start) {
 		m.phase, m.acted = PhaseCeasing, true
 	}
 	m.answers = map[NodeID]answered{}
-	m.since, m.first, m.vice = m.now, true, start.Vice
+	m.since, m.first, m.vice, m.named = m.now, true, start.Vice, m.now
 	m.tellSoon()
 	m.known, m.masterID = true, m.config.Self
 	m.state.MasterTerm, m.state.Master = max(m.state.MasterTerm, m.lease.Term), m.config.Self
@@ -110,6 +112,7 @@ func (m *Machine) elected() {
 	}
 	m.rounds, m.acted, m.killed, m.graceUntil = nil, false, false, 0
 	m.since, m.first = m.now, before == "" || before == m.config.Self
+	m.choice, m.named = 0, 0
 	m.state.MasterTerm, m.state.Master = b.term, m.config.Self
 	m.known, m.masterID, m.vice, m.why = true, m.config.Self, "", ""
 	m.highest, m.slow, m.insistLeft = 0, 0, 0
@@ -150,10 +153,7 @@ func (m *Machine) lead() {
 	if m.acted {
 		return
 	}
-	if vice := m.pickVice(); vice != m.vice {
-		m.vice = vice
-		m.tellSoon()
-	}
+	m.choose()
 	if m.now >= m.renewAt && !m.config.alone() {
 		m.renew(m.config.Lease)
 	}

@@ -81,6 +81,10 @@ func roleText(r election.RoleDecided) string {
 		text += ", vice " + string(r.Vice)
 	}
 
+	if r.Provisional {
+		text += ", who is vice comes next"
+	}
+
 	return text + " (" + r.Reason + ")"
 }
 

@@ -12,6 +12,7 @@ func (m *Machine) wake() Instant {
 		}
 	}
 	consider(m.knownUntil, m.known && m.masterID != m.config.Self)
+	consider(m.viceBy, m.told.Provisional)
 	consider(m.probeAt, !m.known || !m.proven)
 	consider(m.started.Add(m.config.FormationTimeout), !m.proven && m.now < m.started.Add(m.config.FormationTimeout))
 	consider(m.insistAt, m.insistLeft > 0)
@@ -23,6 +24,7 @@ func (m *Machine) wake() Instant {
 	}
 	if m.leads() {
 		consider(m.renewAt, !m.acted && !m.config.alone())
+		consider(max(m.choiceEnds(), m.now+1), m.choiceEnds() > m.now)
 		consider(m.graceUntil, m.graceUntil != 0)
 		consider(m.lease.Until, true)
 		if m.lease.Until != Forever {

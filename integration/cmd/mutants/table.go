@@ -15,7 +15,7 @@ type mutant struct {
 // rule of this one. None is equivalent to the code.
 func mutants() []mutant {
 	var all []mutant
-	for _, group := range [][]mutant{arithmetic(), votes(), promises(), releases(), restarts(), leases(), candidates(), formation()} {
+	for _, group := range [][]mutant{arithmetic(), votes(), promises(), releases(), restarts(), leases(), vices(), candidates(), formation()} {
 		all = append(all, group...)
 	}
 
@@ -290,16 +290,35 @@ func leases() []mutant {
 			"a role is given back while its members run",
 		},
 		{
-			"vice-out-of-step", "vice.go", "p.hash == m.config.Hash && ", "",
+			"restart-granted-at-once", file, ">= m.graceEnd() {", ">= 0 {",
+			"an agent goes for a planned restart before a majority has promised",
+		},
+	}
+}
+
+func vices() []mutant {
+	const file = "vice.go"
+
+	return []mutant{
+		{
+			"vice-out-of-step", file, "p.hash == m.config.Hash && ", "",
 			"a node with another configuration is named vice",
 		},
 		{
-			"vice-not-qualified", "vice.go", "p.hash == m.config.Hash && p.standing.Qualified", "p.hash == m.config.Hash",
+			"vice-not-qualified", file, "p.hash == m.config.Hash && p.standing.Qualified", "p.hash == m.config.Hash",
 			"a locked node is named vice",
 		},
 		{
-			"restart-granted-at-once", file, ">= m.graceEnd() {", ">= 0 {",
-			"an agent goes for a planned restart before a majority has promised",
+			"vice-does-not-sit", file, " || m.now < m.named.Add(viceStay*m.config.Lease))", ")",
+			"a vice that was named a moment ago is replaced, and its init begun again, when another is up",
+		},
+		{
+			"vice-named-too-soon", file, "m.now < m.choice.Add(moment) && ", "m.now < m.choice && ",
+			"the first node that may have a role is named vice, and not the first of the table",
+		},
+		{
+			"spare-too-soon", "follower.go", "!m.standing.Up && m.now < m.viceBy", "!m.standing.Up && m.now < 0",
+			"a node begins as a spare a moment before it is named vice",
 		},
 	}
 }

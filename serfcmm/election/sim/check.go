@@ -23,6 +23,8 @@ import (
 //	fence  a node that was heard just now is not taken for off
 //	grace  a planned restart is granted for as long as was asked
 //	guard  an agent that is awake kills its members itself, in time
+//	vice   a master names nobody vice that could not take over, or not as well as another
+//	sits   and replaces nobody whom it has just named
 //	busy   no machine wants to be woken again and again without doing anything
 //	L1     after healing there is a master within three leases
 //	L3     and all agree on it, its term and its vice
@@ -310,9 +312,30 @@ func (w *world) checkVice(n *node, message *election.Message) {
 	}
 }
 
-// knowsBetter says that the master has long heard another node that is up and could be its vice.
+// checkSits looks at a vice that is replaced: it was named three leases ago, by a clock that errs,
+// or was not heard for as long, or could not take over by what it has last said.
+func (w *world) checkSits(n *node, next election.NodeID) {
+	i := w.index(n.named)
+	if i < 0 || next == "" || w.truth.acting != n.index || max(w.truth.began, n.lives) > n.namedAt {
+		return
+	}
+	named, heard := w.t-n.namedAt, w.t-n.heard[i].true
+	if max(named, heard) < int64(w.plan.Lease)*26/10 && w.couldBeVice(n, i) {
+		w.fail("sits", "%s replaces %s by %s after %v", n.id, n.named, next, time.Duration(named))
+	}
+}
+
+// couldBeVice says that the node may have a role by what it has last said.
+func (w *world) couldBeVice(n *node, i int) bool {
+	h := &n.heard[i]
+
+	return h.standing.Qualified && h.hash == n.config.Hash && !h.fresh
+}
+
+// knowsBetter says that the master has long heard another node that is up and could be its vice,
+// and did not name this one just now.
 func (w *world) knowsBetter(n *node, named int) bool {
-	if w.truth.acting != n.index || w.t-w.truth.began < 4*int64(w.plan.Lease) {
+	if w.truth.acting != n.index || w.t-max(w.truth.began, n.namedAt) < 4*int64(w.plan.Lease) {
 		return false
 	}
 	for i := range w.nodes {

@@ -60,6 +60,7 @@ type node struct {
 	tickGen, demoteGen, restGen, startGen, pauseGen uint32
 	wake                                            election.Instant
 	named                                           election.NodeID // the vice that it named last, as master
+	namedAt                                         int64           // when it named another than before
 	todo                                            []election.Event
 	question                                        *letter // what the present step answers
 	// campaign is the term that it asks votes for now, wanted the newest that it ever did.

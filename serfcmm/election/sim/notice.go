@@ -57,6 +57,9 @@ func (w *world) noteReceived(n *node, l *letter) {
 	}
 	n.heard[l.from].fresh = m.Fresh
 	n.heard[l.from].at, n.heard[l.from].true = now, w.t
+	if n.named == m.From && !w.couldBeVice(n, int(l.from)) {
+		n.namedAt = 0 // whatever it says next, it may be replaced
+	}
 	if n.fenced>>l.from&1 == 1 { // what it has got by the operator's word lasts to its end
 		n.fenced &^= 1 << l.from
 		n.worded = n.clock.when(n.machine.Lease().Until)
@@ -235,6 +238,10 @@ func (w *world) begins(n *node) {
 
 // viceNamed keeps whom the newest master wants, and looks at how it fares.
 func (w *world) viceNamed(n *node, vice election.NodeID) {
+	if vice != n.named {
+		w.checkSits(n, vice)
+		n.namedAt = w.t
+	}
 	w.vice, n.named = w.index(vice), vice
 	if w.plan.Hold && len(w.nodes) == 2 && w.nodes[1-n.index].machine == nil {
 		w.rare.met(RareHeldOn)

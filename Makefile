@@ -30,7 +30,7 @@ help: ## list the targets
 # ---- build and install ---------------------------------------------------------------
 
 .PHONY: build
-build: ## build the programs into build/bin
+build: ## build the programs into build/bin, the completions into build/completions
 	@mkdir -p $(BUILD)/bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BUILD)/bin/ $(PROGRAMS:%=./cmd/%)
 	@mkdir -p $(BUILD)/completions
@@ -40,6 +40,10 @@ build: ## build the programs into build/bin
 # Only when missing, so that "make build" and then "sudo make install" needs no Go for root.
 $(BUILD)/bin/cssc-agent:
 	$(MAKE) build
+
+# Where distributions differ; here it is as Debian has it.
+DOCDIR ?= $(PREFIX)/share/doc/cssc
+ZSHDIR ?= $(PREFIX)/share/zsh/vendor-completions
 
 .PHONY: install
 install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs") made into $(DESTDIR)$(PREFIX)
@@ -56,12 +60,30 @@ install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs") 
 	into $$usr/share/dbus-1/system.d contrib/dist/dbus-1/system.d/*.conf; \
 	into $$usr/share/dbus-1/interfaces contrib/dist/dbus-1/interfaces/*.xml; \
 	into $$usr/share/polkit-1/actions contrib/dist/polkit-1/actions/*.policy; \
-	for f in contrib/dist/polkit-1/*.policy; do into $$usr/share/polkit-1/actions "$$f"; done; \
 	for n in 1 5 7 8; do into $$usr/share/man/man$$n $(BUILD)/man/*.$$n; done; \
 	into $$usr/share/bash-completion/completions $(BUILD)/completions/cssc; \
-	into $$usr/share/zsh/vendor-completions $(BUILD)/completions/_cssc; \
+	into $(DESTDIR)$(ZSHDIR) $(BUILD)/completions/_cssc; \
 	into $$usr/share/fish/vendor_completions.d $(BUILD)/completions/cssc.fish; \
+	into $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md contrib/failures.md; \
+	into $(DESTDIR)$(DOCDIR)/contrib/doc contrib/doc/*; \
+	into $(DESTDIR)$(DOCDIR)/examples contrib/dist/examples/*; \
 	install -d -m 0755 $(DESTDIR)/etc/cssc $(DESTDIR)/etc/cssc/conf.d
+
+# ---- packages ------------------------------------------------------------------------
+
+PACKAGE_VERSION ?= $(shell contrib/packages/version.sh "$(VERSION)")
+
+.PHONY: deb
+deb: ## Debian packages of this work tree into build/deb (needs debhelper)
+	@contrib/packages/deb.sh "$(PACKAGE_VERSION)" $(BUILD)/deb
+
+.PHONY: deb-source
+deb-source: ## the Debian source package, modules included, into build/deb
+	@contrib/packages/deb.sh "$(PACKAGE_VERSION)" $(BUILD)/deb source
+
+.PHONY: rpm
+rpm: ## the same packages as .rpm into build/rpm (needs no rpm tools)
+	@contrib/packages/rpm.sh "$(PACKAGE_VERSION)" $(BUILD)/rpm
 
 # ---- checks that need no root --------------------------------------------------------
 
@@ -81,6 +103,7 @@ fmt: ## format the code as the linters want it
 tidy: ## go mod tidy, here and for the tools
 	$(GO) mod tidy
 	cd contrib/tools && $(GO) mod tidy
+	cd contrib/packages && $(GO) mod tidy
 
 .PHONY: golden
 golden: ## rewrite the golden scenario files; read the diff before you commit it
@@ -142,7 +165,8 @@ docs-check: docs ## man pages through mandoc's own linter
 
 # Debian package that brings the program, for what a bare machine lacks.
 TOOLS := systemd-nspawn=systemd-container debootstrap=debootstrap nft=nftables ip=iproute2 \
-         dbus-daemon=dbus scdoc=scdoc mandoc=mandoc rumur=rumur cc=gcc gencat=libc6-dev
+         dbus-daemon=dbus scdoc=scdoc mandoc=mandoc rumur=rumur cc=gcc gencat=libc6-dev \
+         dpkg-buildpackage=dpkg-dev dh=debhelper lintian=lintian rpm=rpm
 
 .PHONY: deps
 deps:

@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// Install puts cssc into the node as "make install" does, and enables its units by its
-// presets. The node may be running; then the caller reloads systemd.
+// Install puts cssc into the node as "make install" does, and enables its
+// unit. The node may be running; then the caller reloads systemd.
 func (n *Node) Install(t TB) {
 	t.Helper()
 	tree, err := InstallTree()
@@ -22,7 +22,7 @@ func (n *Node) Install(t TB) {
 		err = command(ctx, "cp", "-a", tree+"/.", n.Root()+"/")
 		if err == nil {
 			err = command(ctx, "chroot", n.Root(), "/bin/sh", "-c",
-				"systemctl --quiet preset $(cd /usr/lib/systemd/system && ls cssc-*.service) && journalctl --update-catalog")
+				"systemctl --quiet enable cssc-agent.service && journalctl --update-catalog")
 		}
 	}
 	if err != nil {

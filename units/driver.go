@@ -18,6 +18,9 @@ const (
 
 	// How often: tick is how often the states are read while a work runs, signals or not.
 	tick = time.Second
+	// A moment: together is how long the end of a job waits for those of others, to be looked at
+	// with them.
+	together = 10 * time.Millisecond
 	// How often: killTick is how often a unit that will not die is killed again.
 	killTick = 200 * time.Millisecond
 )
@@ -27,6 +30,8 @@ const (
 type Driver struct {
 	link  *link
 	board *board
+	// catalog are the members read last.
+	catalog catalog
 	// changed has capacity 1: one pending hint stands for all. Never closed.
 	changed chan struct{}
 }
@@ -92,10 +97,12 @@ func (d *Driver) heard(signal *dbus.Signal) {
 			d.hint()
 		}
 	case systemdManager + ".Reloading":
+		d.catalog.spoil()
 		if active, ok := argument[bool](signal, 0); ok && !active {
 			d.hint()
 		}
 	case systemdManager + ".UnitFilesChanged":
+		d.catalog.spoil()
 		d.hint()
 	}
 }
@@ -111,31 +118,6 @@ func argument[T any](signal *dbus.Signal, index int) (T, bool) {
 	value, ok := signal.Body[index].(T)
 
 	return value, ok
-}
-
-// Members lists the units that each non-empty level target wants, sorted.
-func (d *Driver) Members(ctx context.Context) (map[levels.Target][]string, error) {
-	s, err := d.link.session(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list members: %w", err)
-	}
-	names, err := s.targetUnits(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list members: %w", err)
-	}
-	states, err := s.readAll(ctx, names)
-	if err != nil {
-		return nil, fmt.Errorf("list members: %w", err)
-	}
-	members := map[levels.Target][]string{}
-	for _, name := range names {
-		target, ok := ParseTargetUnit(name)
-		if units := states[name].members(); ok && len(units) > 0 {
-			members[target] = units
-		}
-	}
-
-	return members, nil
 }
 
 // targetUnits lists the level targets that systemd knows, loaded or on disk.
@@ -194,7 +176,7 @@ func (d *Driver) Lost(ctx context.Context, expected []levels.Target) ([]levels.T
 	for i, target := range expected {
 		names[i] = TargetUnit(target)
 	}
-	states, err := s.readAll(ctx, names)
+	states, err := s.glanceAll(ctx, names)
 	if err != nil {
 		return nil, fmt.Errorf("look at level targets: %w", err)
 	}

@@ -28,6 +28,8 @@ type fake struct {
 	news chan struct{}
 	// mute loses every signal.
 	mute bool
+	// loaded is the stamp of the unit files; 0 = there is no such property.
+	loaded uint64
 	// answer, when set, is asked before anything else: not done goes on.
 	answer func(method string, args []any) (out []any, done bool, err error)
 }
@@ -238,6 +240,12 @@ func (f *fake) properties(path dbus.ObjectPath) []any {
 func (f *fake) property(path dbus.ObjectPath, args []any) ([]any, error) {
 	u := f.unitAt(path)
 	switch args[1].(string) {
+	case "UnitsLoadTimestampMonotonic":
+		if f.loaded == 0 {
+			break
+		}
+
+		return []any{dbus.MakeVariant(f.loaded)}, nil
 	case "Result":
 		return []any{dbus.MakeVariant(firstOf(u.unitResult, "success"))}, nil
 	case "ControlGroup", "Slice", "MainPID":
@@ -250,9 +258,9 @@ func (f *fake) property(path dbus.ObjectPath, args []any) ([]any, error) {
 		return []any{dbus.MakeVariant(int32(codeExited))}, nil
 	case "ExecMainStatus":
 		return []any{dbus.MakeVariant(int32(4))}, nil
-	default:
-		return nil, dbus.NewError(busName+".Error.UnknownProperty", []any{"no such property"})
 	}
+
+	return nil, dbus.NewError(busName+".Error.UnknownProperty", []any{"no such property"})
 }
 
 func (f *fake) list(member string) []any {

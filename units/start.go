@@ -229,7 +229,12 @@ func (w *starting) judge(ctx context.Context, s *session, p *part, st *state, re
 // touching any unit but the target.
 func (w *starting) raise(ctx context.Context, s *session) error {
 	well := !slices.ContainsFunc(w.parts, func(p *part) bool { return p.member.Outcome == levels.OutcomeFailed })
-	if !w.lasting || !well {
+	risen := slices.ContainsFunc(w.parts, func(p *part) bool {
+		result, _ := w.board.result(p.job)
+
+		return p.anchor && result == "done"
+	})
+	if !w.lasting || !well || risen {
 		return nil
 	}
 	target := s.glance(ctx, []string{w.target})[w.target]

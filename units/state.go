@@ -3,6 +3,7 @@ package units
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,7 +84,7 @@ type unitStatus struct {
 func (s *session) glance(ctx context.Context, names []string) map[string]*state {
 	states := make(map[string]*state, len(names))
 	var list []unitStatus
-	if s.call(ctx, manager(), systemdManager+".ListUnitsByNames", names).Store(&list) != nil {
+	if len(names) == 0 || s.call(ctx, manager(), systemdManager+".ListUnitsByNames", names).Store(&list) != nil {
 		return states
 	}
 	for _, unit := range list {
@@ -93,6 +94,18 @@ func (s *session) glance(ctx context.Context, names []string) map[string]*state 
 	}
 
 	return states
+}
+
+// glanceAll is glance, and what that does not tell is read whole.
+func (s *session) glanceAll(ctx context.Context, names []string) (map[string]*state, error) {
+	states := s.glance(ctx, names)
+	whole, err := s.readAll(ctx, slices.DeleteFunc(slices.Clone(names), func(name string) bool { return states[name] != nil }))
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(states, whole)
+
+	return states, nil
 }
 
 // readAll reads units, all at the same time. A unit that systemd has no answer for

@@ -30,6 +30,8 @@ func (d *Driver) Stop(ctx context.Context, order levels.StopUnits) ([]levels.Mem
 type stopping struct {
 	*work
 	keep []levels.Target
+	// down: the target was down before anything was stopped.
+	down bool
 }
 
 func (w *stopping) attempt(ctx context.Context, s *session) error {
@@ -47,11 +49,15 @@ func (w *stopping) attempt(ctx context.Context, s *session) error {
 	if len(w.only) > 0 {
 		return nil
 	}
-	w.anchor(0)
-	w.kill = false
-	if err := w.request(ctx, s); err != nil {
+	if w.down {
+		return nil
+	}
+	jobs, err := s.enqueue(ctx, w.target, "stop", "replace")
+	if err != nil {
 		return err
 	}
+	w.anchor(jobs[0].id)
+	w.kill = false
 
 	return w.wait(ctx, s, func(p *part, _ *state, _ string) { p.settled = true })
 }
@@ -70,6 +76,7 @@ func (w *stopping) gather(ctx context.Context, s *session) error {
 		return err
 	}
 	w.take(w.only)
+	w.down = states[w.target].down()
 	if len(w.only) == 0 {
 		w.take(states[w.target].members())
 	}
@@ -87,7 +94,7 @@ func (w *stopping) gather(ctx context.Context, s *session) error {
 
 // request asks for the stop of every open part that is not down yet.
 func (w *stopping) request(ctx context.Context, s *session) error {
-	states, err := s.readAll(ctx, w.open())
+	states, err := s.glanceAll(ctx, w.open())
 	if err != nil {
 		return err
 	}

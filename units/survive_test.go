@@ -49,8 +49,8 @@ func TestSignalsLostHalfwayOnlyDelay(t *testing.T) {
 	wantMembers(t, w.wait(t), map[string]string{"one.service": "done", "other.service": "done"})
 }
 
-// TestSignalsSaveTheTick ends more jobs, each after the driver has looked, than there are
-// ticks in that time.
+// TestSignalsSaveTheTick ends more jobs, each after it was made, than there are ticks in that
+// time.
 func TestSignalsSaveTheTick(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -61,7 +61,7 @@ func TestSignalsSaveTheTick(t *testing.T) {
 	for range rounds {
 		f.set(func() { f.calls = nil })
 		w := startInBackground(t, d, levels.StartUnits{Target: level(0)})
-		f.called(t, "ListUnitsByNames", 1)
+		f.called(t, "EnqueueUnitJob", 1)
 		f.finish("a.service")
 		w.wait(t)
 		if _, err := d.Stop(limited(t), levels.StopUnits{Target: level(0)}); err != nil {

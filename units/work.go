@@ -158,7 +158,7 @@ func (w *work) wait(ctx context.Context, s *session, judge func(p *part, st *sta
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	for all := true; ; {
+	for all := false; ; { // the jobs have just been made: only their ends are news
 		if err := w.look(ctx, s, all, judge); err != nil {
 			return err
 		}
@@ -172,6 +172,7 @@ func (w *work) wait(ctx context.Context, s *session, judge func(p *part, st *sta
 		case <-s.done():
 			return errLost
 		case <-w.wake:
+			w.linger(ctx, s)
 			all = false
 		case <-ticker.C:
 			all = true
@@ -182,12 +183,39 @@ func (w *work) wait(ctx context.Context, s *session, judge func(p *part, st *sta
 	}
 }
 
+// linger waits for the end of the other jobs, for a moment at the most: one look at many units
+// costs PID 1 hardly more than one at a single unit.
+func (w *work) linger(ctx context.Context, s *session) {
+	timer := time.NewTimer(together)
+	defer timer.Stop()
+	for slices.ContainsFunc(w.parts, w.awaited) {
+		select {
+		case <-w.wake:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		case <-s.done():
+			return
+		}
+	}
+}
+
+// awaited says whether the part has a job of which no end was heard.
+func (w *work) awaited(p *part) bool {
+	_, ended := w.board.result(p.job)
+
+	return !p.settled && p.job != 0 && !ended
+}
+
 // look reads the open parts: all of them, or those without a job and those whose job
-// has ended. What a glance settles is not read whole.
+// has ended. What a glance settles is not read whole, and the target itself not at all once
+// the end of its job was heard.
 func (w *work) look(ctx context.Context, s *session, all bool, judge func(p *part, st *state, result string)) error {
 	var names []string
 	for _, p := range w.parts {
 		_, ended := w.board.result(p.job)
+		p.settled = p.settled || p.anchor && ended
 		if !p.settled && (all || ended || p.job == 0) {
 			names = append(names, p.unit)
 		}

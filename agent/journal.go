@@ -87,6 +87,16 @@ func (h *JournalHandler) Handle(_ context.Context, record slog.Record) error {
 	return h.send(priority(record.Level), text.String(), fields)
 }
 
+// TellEnded writes why the process ends although nobody asked it to.
+func TellEnded(ctx context.Context, handler slog.Handler, cause error) {
+	journal{handler}.tell(ctx, msgAgentEnded, "cause", cause.Error())
+}
+
+// TellLost writes how many messages went by a handler that could not hand them on.
+func TellLost(ctx context.Context, handler slog.Handler, count int64) {
+	journal{handler}.tell(ctx, msgJournalLost, "count", count)
+}
+
 func quoteWhenNeeded(value string) string {
 	if strings.ContainsAny(value, " \t\n\"=") {
 		return `"` + strings.NewReplacer(`"`, `'`, "\n", "; ").Replace(value) + `"`

@@ -47,6 +47,8 @@ const (
 	msgMembersKilled
 	msgRestartGranted
 	msgFleet
+	msgAgentEnded
+	msgJournalLost
 	messageCount
 )
 
@@ -97,6 +99,8 @@ func (k messageKind) describe() messageText {
 		msgMembersKilled:     {"a2c4e6f8091b4d3ea5c7e9f1b3d5f761", alarm, "members of the master's targets are killed"},
 		msgRestartGranted:    {"d8f6e4c2b0a1493f8e7d6c5b4a392872", info, "the voters have promised to wait for a restart"},
 		msgFleet:             {"6b0d2f4a8c1e4739a5f7091b3d5c7e48", info, "several nodes"},
+		msgAgentEnded:        {"b107ac4bb05b44098c67d0eee5de5627", alarm, "the agent cannot start, or not go on"},
+		msgJournalLost:       {"cd7fe45fa6cd43dfbc33b2aed6a9ebe3", warn, "the journal did not take every message"},
 	}
 
 	return table[min(k, messageCount-1)]

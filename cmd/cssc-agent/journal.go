@@ -18,17 +18,43 @@ const (
 	flushTimeout = time.Second
 )
 
-// logHandler returns the handler of all messages and a function that waits until
-// what was written has gone out. Under systemd that is the journal, elsewhere text.
-func logHandler(ctx context.Context, level slog.Leveler, text io.Writer) (slog.Handler, func()) {
+// messages is where all messages go: under systemd the journal, elsewhere text.
+type messages struct {
+	handler slog.Handler
+	// flush waits until what was written has gone out.
+	flush func()
+	// journal says that it is the journal, whose reader sees standard error in it, too.
+	journal bool
+}
+
+func openMessages(ctx context.Context, level slog.Leveler, text io.Writer) messages {
 	if stream, err := journal.StderrIsJournalStream(); err != nil || !stream || !journal.Enabled() {
-		return slog.NewTextHandler(text, &slog.HandlerOptions{Level: level}), func() {}
+		return messages{slog.NewTextHandler(text, &slog.HandlerOptions{Level: level}), func() {}, false}
 	}
 	queue := newJournalQueue()
 	go queue.run(ctx)
 
-	return agent.NewJournalHandler(level, queue.put), queue.flush
+	return messages{agent.NewJournalHandler(level, queue.put), queue.flush, true}
 }
+
+// ended tells why the process ends. What the journal has, nobody need print once more.
+func (m messages) ended(ctx context.Context, err error) error {
+	if err == nil || !m.journal {
+		return err
+	}
+	agent.TellEnded(ctx, m.handler, err)
+
+	return &toldError{err}
+}
+
+// toldError is one that the journal has already.
+type toldError struct{ cause error }
+
+// Error returns the text of the cause.
+func (e *toldError) Error() string { return e.cause.Error() }
+
+// Unwrap returns the cause.
+func (e *toldError) Unwrap() error { return e.cause }
 
 // entry is one journal message on its way; done marks the end of a flush.
 type entry struct {
@@ -74,11 +100,15 @@ func (q *journalQueue) run(ctx context.Context) {
 				continue
 			}
 			if n := q.dropped.Swap(0); n > 0 {
-				_ = journal.Send(fmt.Sprintf("%d messages were lost: the journal did not take them", n), journal.PriWarning, nil)
+				agent.TellLost(ctx, agent.NewJournalHandler(slog.LevelWarn, send), n)
 			}
-			_ = journal.Send(next.message, journal.Priority(next.priority), next.fields)
+			_ = send(next.priority, next.message, next.fields)
 		}
 	}
+}
+
+func send(priority int, message string, fields map[string]string) error {
+	return journal.Send(message, journal.Priority(priority), fields)
 }
 
 // flush waits until all that was put has been sent, for a second at the longest.

@@ -41,6 +41,9 @@ func run(ctx context.Context, args []string, out, complaints io.Writer) int {
 		act = leave
 	}
 	if err := act(ctx, settings, complaints); err != nil {
+		if _, told := errors.AsType[*toldError](err); told {
+			return 1
+		}
 		_, _ = fmt.Fprintf(complaints, "cssc-agent: %v\n", err)
 
 		return 1

@@ -41,8 +41,14 @@ func serve(ctx context.Context, s settings, complaints io.Writer) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	level := new(slog.LevelVar)
-	handler, flush := logHandler(background, level, complaints)
-	defer flush()
+	to := openMessages(background, level, complaints)
+	defer to.flush()
+
+	return to.ended(background, serveNode(ctx, s, to.handler, level))
+}
+
+// serveNode runs the agent and the parts around it.
+func serveNode(ctx context.Context, s settings, handler slog.Handler, level *slog.LevelVar) error {
 	n := newNode(ctx, s, slog.New(handler))
 	defer n.end()
 	incarnation, err := n.incarnation(ctx, s)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -173,102 +172,5 @@ func TestManualOfTheAgentNamesItsFlags(t *testing.T) {
 		if !strings.Contains(string(manual), "*--"+string(flag[1])+"*") {
 			t.Errorf("cssc-agent(8) does not name --%s", flag[1])
 		}
-	}
-}
-
-// TestFailureCatalogueNamesRealTests keeps contrib/failures.md honest: every section
-// says what is seen, what the agent does, what to type and which test proves it, and
-// every test that it names exists.
-func TestFailureCatalogueNamesRealTests(t *testing.T) {
-	data, err := os.ReadFile("../../contrib/failures.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := testNames(t)
-	sections := strings.Split(string(data), "\n## ")[1:]
-	if len(sections) < 20 {
-		t.Errorf("%d sections only", len(sections))
-	}
-	for _, section := range sections {
-		title, body, _ := strings.Cut(section, "\n")
-		for _, part := range []string{"**You see.**", "**The agent.**", "**You type.**", "**Proof.**"} {
-			if !strings.Contains(body, part) {
-				t.Errorf("failures.md, %s: %s is missing", title, part)
-			}
-		}
-		_, proof, _ := strings.Cut(body, "**Proof.**")
-		named := regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(proof, -1)
-		if len(named) == 0 {
-			t.Errorf("failures.md, %s: no test is named", title)
-		}
-		for _, name := range named {
-			if !tests[name[1]] {
-				t.Errorf("failures.md, %s: there is no test %s", title, name[1])
-			}
-		}
-	}
-}
-
-// testNames are all test functions, and all scripts and scenario files by their names.
-func testNames(t *testing.T) map[string]bool {
-	t.Helper()
-	names := map[string]bool{}
-	declared := regexp.MustCompile(`(?m)^func (Test\w+|Fuzz\w+)\(`)
-	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "build"):
-			return filepath.SkipDir
-		case strings.HasSuffix(path, ".txtar"):
-			names[entry.Name()] = true
-		case strings.HasSuffix(path, "_test.go"):
-			source, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			for _, match := range declared.FindAllStringSubmatch(string(source), -1) {
-				names[match[1]] = true
-			}
-		}
-
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return names
-}
-
-// TestDocumentsNameRealCommands tries every command that the documents and the
-// explanations in the journal tell people to type.
-func TestDocumentsNameRealCommands(t *testing.T) {
-	files := []string{"../../README.md", "../../contrib/failures.md", "../../contrib/dist/catalog/cssc.catalog"}
-	pages, err := filepath.Glob("../../contrib/man/*.scd")
-	if err != nil || len(pages) < 4 {
-		t.Fatalf("%d manual pages: %v", len(pages), err)
-	}
-	typed := regexp.MustCompile("[`\"*]cssc ((?:[a-z-]+ ?)+)[^a-z]")
-	root := (&app{}).rootCommand()
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
-	tried := 0
-	for _, file := range append(files, pages...) {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, match := range typed.FindAllStringSubmatch(string(text), -1) {
-			tried++
-			words := strings.Fields(match[1])
-			cmd, rest, err := root.Find(words)
-			if err != nil || cmd == root || (cmd.HasSubCommands() && len(rest) > 0) {
-				t.Errorf("%s: there is no command cssc %s", file, match[1])
-			}
-		}
-	}
-	if tried < 60 {
-		t.Errorf("only %d commands found in the documents", tried)
 	}
 }

@@ -41,12 +41,16 @@ build: ## build the programs into build/bin, the completions into build/completi
 $(BUILD)/bin/cssc-agent:
 	$(MAKE) build
 
+.PHONY: libcssc
+libcssc: ## build the C library into build/libcssc (needs a C compiler, pkg-config and libsystemd-dev)
+	@$(MAKE) -s -C contrib/libcssc BUILD=$(abspath $(BUILD))/libcssc VERSION=$(VERSION)
+
 # Where distributions differ; here it is as Debian has it.
 DOCDIR ?= $(PREFIX)/share/doc/cssc
 ZSHDIR ?= $(PREFIX)/share/zsh/vendor-completions
 
 .PHONY: install
-install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs") made into $(DESTDIR)$(PREFIX)
+install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs", "make libcssc") made into $(DESTDIR)$(PREFIX)
 	@usr=$(DESTDIR)$(PREFIX); lib=$$usr/lib/systemd; \
 	install -D -m 0755 $(BUILD)/bin/cssc $$usr/bin/cssc; \
 	install -D -m 0755 $(BUILD)/bin/cssc-agent $$usr/sbin/cssc-agent; \
@@ -60,7 +64,7 @@ install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs") 
 	into $$usr/share/dbus-1/system.d contrib/dist/dbus-1/system.d/*.conf; \
 	into $$usr/share/dbus-1/interfaces contrib/dist/dbus-1/interfaces/*.xml; \
 	into $$usr/share/polkit-1/actions contrib/dist/polkit-1/actions/*.policy; \
-	for n in 1 5 7 8; do into $$usr/share/man/man$$n $(BUILD)/man/*.$$n; done; \
+	for n in 1 3 5 7 8; do into $$usr/share/man/man$$n $(BUILD)/man/*.$$n; done; \
 	into $$usr/share/bash-completion/completions $(BUILD)/completions/cssc; \
 	into $(DESTDIR)$(ZSHDIR) $(BUILD)/completions/_cssc; \
 	into $$usr/share/fish/vendor_completions.d $(BUILD)/completions/cssc.fish; \
@@ -68,6 +72,7 @@ install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs") 
 	into $(DESTDIR)$(DOCDIR)/contrib/doc contrib/doc/*; \
 	into $(DESTDIR)$(DOCDIR)/examples contrib/dist/examples/*; \
 	install -d -m 0755 $(DESTDIR)/etc/cssc $(DESTDIR)/etc/cssc/conf.d
+	@if test -e $(BUILD)/libcssc/libcssc.so; then $(MAKE) -s -C contrib/libcssc install BUILD=$(abspath $(BUILD))/libcssc VERSION=$(VERSION); fi
 
 # ---- packages ------------------------------------------------------------------------
 
@@ -163,16 +168,17 @@ docs-check: docs ## man pages through mandoc's own linter
 
 # ---- with root: real systemd ---------------------------------------------------------
 
-# Debian package that brings the program, for what a bare machine lacks.
+# Debian package that brings the program or the file, for what a bare machine lacks.
 TOOLS := systemd-nspawn=systemd-container debootstrap=debootstrap nft=nftables ip=iproute2 \
          dbus-daemon=dbus scdoc=scdoc mandoc=mandoc rumur=rumur cc=gcc gencat=libc6-dev \
-         dpkg-buildpackage=dpkg-dev dh=debhelper lintian=lintian rpm=rpm
+         dpkg-buildpackage=dpkg-dev dh=debhelper lintian=lintian rpm=rpm \
+         pkg-config=pkg-config /usr/include/systemd/sd-bus.h=libsystemd-dev
 
 .PHONY: deps
 deps:
 	@if test "$$(id -u)" != 0; then echo "This needs root, for containers with a systemd of their own: sudo make $(MAKECMDGOALS)" >&2; exit 1; fi
 	@missing=(); for pair in $(TOOLS); do \
-	  command -v "$${pair%%=*}" >/dev/null || missing+=("$${pair##*=}"); done; \
+	  command -v "$${pair%%=*}" >/dev/null || test -e "$${pair%%=*}" || missing+=("$${pair##*=}"); done; \
 	if test "$${#missing[@]}" != 0; then \
 	  export DEBIAN_FRONTEND=noninteractive; \
 	  apt-get update -qq; apt-get install -y -qq --no-install-recommends "$${missing[@]}" ca-certificates >/dev/null; fi

@@ -118,16 +118,16 @@ func (a *Agent) answerState(ctx context.Context, _ levels.NodeID, asked stateQue
 func (a *Agent) answerStatus(ctx context.Context, _ levels.NodeID, _ statusQuestion) (any, error) {
 	document, err := a.statusDocument(ctx)
 	if err == nil && len(document) > answerLimit {
-		short := *a.Status()
+		short := a.timed(a.Status())
 		short.Registrations, short.Members, short.Pending = nil, nil, nil
 		short.Problems = append(slices.Clone(short.Problems), "registrations, members and invocations are too many to be told to another node: ask there")
-		document, err = a.options.Document(&short)
+		document, err = a.options.Document(short)
 	}
 
 	return statusAnswer{Status: document}, err
 }
 
-// statusDocument is what this node's own GetStatus tells.
+// statusDocument is what this node's own GetStatus tells, and its clocks.
 func (a *Agent) statusDocument(ctx context.Context) ([]byte, error) {
 	a.Fresh(ctx)
 	status := a.Status()
@@ -135,7 +135,15 @@ func (a *Agent) statusDocument(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("%w: the agent has just started", levels.ErrTryAgain)
 	}
 
-	return a.options.Document(status)
+	return a.options.Document(a.timed(status))
+}
+
+// timed is a copy of the status with the clocks as they are now.
+func (a *Agent) timed(status *Status) *Status {
+	timed := *status
+	timed.Clock = &levels.ClockView{CalendarUSec: time.Now().UnixMicro(), Boot: a.options.Ports.Clock()}
+
+	return &timed
 }
 
 // answerHistory tells of the newest runs that fit.

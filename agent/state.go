@@ -31,6 +31,8 @@ type Status struct {
 	Why string
 	// Voters count for the quorum; so many of them are heard, this node included.
 	Voters, VotersHeard int
+	// Clock is read when a node is asked for its status by NodeStatus; else it is nil.
+	Clock *levels.ClockView
 }
 
 // StampedEvent is one event of the boot log.

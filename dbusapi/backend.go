@@ -70,4 +70,6 @@ type Status struct {
 	// Voters count for the quorum; so many of them are heard, this node included.
 	Voters      int `json:"voters"`
 	VotersHeard int `json:"voters_heard"`
+	// Clock is only in the answer of NodeStatus.
+	Clock *levels.ClockView `json:"clock,omitempty"`
 }

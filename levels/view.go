@@ -187,6 +187,13 @@ type NodeView struct {
 	Why string `json:"why,omitempty"`
 }
 
+// ClockView is a reading of a node's clocks, for the doctor: its calendar in microseconds since
+// 1970 and its lease clock, both as of when the answer was written.
+type ClockView struct {
+	CalendarUSec int64   `json:"calendar_usec"`
+	Boot         Instant `json:"boot"`
+}
+
 // Observation is what the cluster is now, as this node sees it.
 type Observation struct {
 	Known   bool // a master is known

@@ -248,6 +248,7 @@ func onBus(status *agent.Status) *dbusapi.Status {
 		Headless:       status.Headless, ConfigHash: status.ConfigHash, NeedReload: status.NeedReload,
 		Problems: status.Problems, Nodes: status.Nodes,
 		Election: status.Election, Why: status.Why, Voters: status.Voters, VotersHeard: status.VotersHeard,
+		Clock: status.Clock,
 	}
 }
 

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/cssc-ha/cssc/levels"
+import (
+	"github.com/cssc-ha/cssc/cmd/cssc/doctor"
+	"github.com/cssc-ha/cssc/levels"
+)
 
 // The JSON documents that are not simply a part of the status. Each stands in
 // cssc(1) with its fields; a test compares.
@@ -76,6 +79,16 @@ type (
 		OK       bool      `json:"ok"`
 		Files    []string  `json:"files"`
 		Findings []finding `json:"findings"`
+	}
+	// Everything that doctor found.
+	doctorDocument struct {
+		// OK: nothing has failed.
+		OK       bool            `json:"ok"`
+		Passed   int             `json:"passed"`
+		Warnings int             `json:"warnings"`
+		Failures int             `json:"failures"`
+		Skipped  int             `json:"skipped"`
+		Results  []doctor.Result `json:"results"`
 	}
 	// The versions; that of the agent is empty without one.
 	versionDocument struct {

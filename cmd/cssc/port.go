@@ -76,6 +76,8 @@ type report struct {
 	Why                string            `json:"why,omitempty"`
 	Voters             int               `json:"voters"`
 	VotersHeard        int               `json:"voters_heard"`
+	// Clock is only in the status of a node that was asked itself.
+	Clock *levels.ClockView `json:"clock,omitempty"`
 }
 
 // record is one run of the history with calendar times.

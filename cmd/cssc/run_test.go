@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/cssc-ha/cssc/cmd/cssc/doctor"
 	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/units"
@@ -33,6 +34,12 @@ func fakeSystem(out, complaints *bytes.Buffer) system {
 		levels:     func() levels.Config { return levels.DefaultConfig("n1") },
 		limits:     func(context.Context) systemLimits { return systemLimits{} },
 		graph:      func(units.Ladders) []finding { return nil },
+		host: func(context.Context, hostQuestion) (doctor.Host, doctor.Known[[]doctor.Member]) {
+			host := doctor.Host{}
+			host.Mute("this is a test")
+
+			return host, doctor.Known[[]doctor.Member]{}
+		},
 	}
 }
 

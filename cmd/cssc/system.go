@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/cssc-ha/cssc/cmd/cssc/doctor"
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/units"
 )
@@ -43,6 +44,8 @@ type system struct {
 	// limits and graph look at the systemd under the agent, for verify.
 	limits func(ctx context.Context) systemLimits
 	graph  func(ladders units.Ladders) []finding
+	// host looks at the operating system, for doctor.
+	host func(ctx context.Context, asked hostQuestion) (doctor.Host, doctor.Known[[]doctor.Member])
 }
 
 func newSystem() system {
@@ -66,6 +69,7 @@ func newSystem() system {
 		levels:      configuredLevels,
 		limits:      readLimits,
 		graph:       checkGraph,
+		host:        lookAtHost,
 	}
 }
 

@@ -42,6 +42,7 @@ func rules() map[string]rule {
 		"agent/lease":  {imports: []string{"x/sys"}},
 
 		"cmd/cssc/doctor": {std: pure, imports: []string{"levels", "agent/config"}},
+		"cmd/cssc/screen": {imports: []string{"bubbletea", "x/ansi"}},
 
 		"contrib/dist/dbus-1/interfaces": {std: []string{"embed"}},
 
@@ -59,6 +60,8 @@ func libraries() map[string]string {
 		"github.com/hashicorp/serf":        "serf",
 		"golang.org/x/sys":                 "x/sys",
 		"github.com/BurntSushi/toml":       "toml",
+		"charm.land/bubbletea/v2":          "bubbletea",
+		"github.com/charmbracelet/x/ansi":  "x/ansi",
 	}
 }
 

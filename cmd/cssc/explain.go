@@ -70,25 +70,33 @@ func (a *app) explainOther(ctx context.Context, here *report, node levels.NodeVi
 
 		return unasked
 	}
-	found, err := onlyNode(there.Nodes, string(node.Node))
+	records, _ := ask(ctx, a, func(agent agentPort, ctx context.Context) ([]record, error) {
+		return agent.NodeHistory(ctx, string(node.Node), recentRuns)
+	}) // without them it has told enough
+	itself, reasons, err := a.reasonsThere(there, records, string(node.Node))
 	if err != nil {
 		return err
 	}
-	reasons := a.reasons(there, found[0])
-	records, err := ask(ctx, a, func(agent agentPort, ctx context.Context) ([]record, error) {
-		return agent.NodeHistory(ctx, string(node.Node), recentRuns)
-	})
-	if err == nil { // else it has told enough
-		reasons = append(reasons, failureReason(records)...)
-	}
-	for i := range reasons {
-		for j, step := range reasons[i].Do {
-			reasons[i].Do[j] = fmt.Sprintf("on %s: %s", node.Node, step)
-		}
-	}
-	a.showReasons(found[0], reasons)
+	a.showReasons(itself, reasons)
 
 	return nil
+}
+
+// reasonsThere are the reasons of another node out of what it told of itself; what is to be done,
+// is to be done there.
+func (a *app) reasonsThere(there *report, records []record, name string) (levels.NodeView, []reason, error) {
+	found, err := onlyNode(there.Nodes, name)
+	if err != nil {
+		return levels.NodeView{}, nil, err
+	}
+	reasons := append(a.reasons(there, found[0]), failureReason(records)...)
+	for i := range reasons {
+		for j, step := range reasons[i].Do {
+			reasons[i].Do[j] = fmt.Sprintf("on %s: %s", name, step)
+		}
+	}
+
+	return found[0], reasons, nil
 }
 
 func (a *app) showReasons(node levels.NodeView, reasons []reason) {
@@ -104,18 +112,26 @@ func (a *app) showReasons(node levels.NodeView, reasons []reason) {
 
 		return
 	}
+	a.printf("%s", a.reasonScreen(reasons, a.width()))
+}
+
+// reasonScreen is the reasons for a person; width 0 = do not break lines.
+func (a *app) reasonScreen(reasons []reason, width int) string {
 	p := a.paint()
 	const indent = 17
+	var screen strings.Builder
 	for _, r := range reasons {
 		mark := p.good("✓")
 		if r.Bad {
 			mark = p.bad("✗")
 		}
-		a.printf("%s %s %s\n", mark, p.dim(pad(r.About, indent-3)), wrapped(printable(r.Text), indent, a.width()))
+		fmt.Fprintf(&screen, "%s %s %s\n", mark, p.dim(pad(r.About, indent-3)), wrapped(printable(r.Text), indent, width))
 		for _, step := range r.Do {
-			a.printf("%s%s %s\n", strings.Repeat(" ", indent), p.warn("→"), wrapped(printable(step), indent+2, a.width()))
+			fmt.Fprintf(&screen, "%s%s %s\n", strings.Repeat(" ", indent), p.warn("→"), wrapped(printable(step), indent+2, width))
 		}
 	}
+
+	return screen.String()
 }
 
 // reasons answers in the order in which a person would ask.

@@ -73,6 +73,8 @@ type stage struct {
 	cancel context.CancelFunc
 	served chan struct{}
 	notify *net.UnixConn
+	// path is the socket of the bus.
+	path string
 }
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
@@ -84,8 +86,9 @@ func (s *stage) close() {
 
 // startBus starts a dbus-daemon that lets everybody do everything, and returns its address.
 func (s *stage) startBus(dir string) (string, error) {
-	address := "unix:path=" + filepath.Join(dir, "bus")
-	_ = os.Remove(filepath.Join(dir, "bus"))
+	s.path = filepath.Join(dir, "bus")
+	address := "unix:path=" + s.path
+	_ = os.Remove(s.path)
 	file := filepath.Join(dir, "bus.conf")
 	text := `<busconfig><type>session</type><listen>` + address + `</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow own="*"/><allow eavesdrop="true"/><allow send_destination="*"/></policy></busconfig>`

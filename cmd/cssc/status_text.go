@@ -69,7 +69,7 @@ func (a *app) nodeGrid(status *report) *grid {
 			why = "nothing heard for " + a.since(node.Heard)
 		}
 		if node.Self {
-			mark = stateMark(p, status)
+			mark = stateMark(p, status) + " "
 			level = reachedWords(status)
 		}
 		g.add(mark+p.strong(printable(string(node.Node))), roleWords(p, node), presence(p, node), level,
@@ -103,11 +103,11 @@ func otherReached(node levels.NodeView) string {
 func stateMark(p paint, status *report) string {
 	switch {
 	case status.Run != nil && status.Run.Phase == levels.PhaseHeld:
-		return p.bad("● ")
+		return p.bad("●")
 	case status.State == levels.StateUp:
-		return p.good("● ")
+		return p.good("●")
 	default:
-		return p.warn("● ")
+		return p.warn("●")
 	}
 }
 

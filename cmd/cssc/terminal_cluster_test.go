@@ -4,8 +4,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/cssc-ha/cssc/levels"
 )
 
 // screenOf runs a command at a terminal without colour and returns what it shows, with the
@@ -103,35 +101,6 @@ Failures:
 			}
 		})
 	}
-}
-
-// TestWatchDrawsTheStatusAnewInItsPlace changes the status under a watch: the picture before
-// is taken away and the new one drawn; a loss of the agent is shown; Ctrl-C is a good end.
-func TestWatchDrawsTheStatusAnewInItsPlace(t *testing.T) {
-	t.Parallel()
-	r := onTerminal(t, scenarioCluster(), nil, "watch")
-	r.sees(`master .*n1`)
-	r.stage.agent.change(func(status *report) {
-		status.Master, status.Vice, status.Term, status.Role = "n2", "n3", 13, levels.RoleMaster
-	})
-	r.sees(`\x1b\[7A\x1b\[J.*plant-7.*master .*n2.*vice .*n3.*term 13`)
-	r.stage.stopAgent()
-	r.sees(`cssc-agent is not running`)
-	r.types("\x03")
-	r.exits(exitOK)
-}
-
-// TestWatchFitsIntoASmallWindow gives a cluster of more nodes than the window has lines.
-func TestWatchFitsIntoASmallWindow(t *testing.T) {
-	t.Parallel()
-	status := scenarioCluster()
-	for range 40 {
-		status.Nodes = append(status.Nodes, levels.NodeView{Node: "more", Alive: true, InStep: true, Eligible: true, Qualified: true})
-	}
-	r := onTerminal(t, status, []string{"NO_COLOR=1"}, "watch")
-	r.sees(`… 19 lines more: cssc status`)
-	r.types("\x03")
-	r.exits(exitOK)
 }
 
 // TestFailoverSaysWhatItRisksAndAsks reads the plan, says no, and then yes.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
 )
 
@@ -27,7 +28,11 @@ type terminalRun struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
 	grown chan struct{}
+	// window is what a person sees of it.
+	window *vt.SafeEmulator
 }
+
+const windowWidth, windowHeight = 100, 30
 
 // onTerminal starts cssc as a person would, in a window of 100 columns.
 func onTerminal(t *testing.T, status *report, environment []string, args ...string) *terminalRun {
@@ -50,19 +55,26 @@ func onTerminal(t *testing.T, status *report, environment []string, args ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &terminalRun{t: t, stage: s, ended: make(chan struct{}), grown: make(chan struct{})}
+	r := &terminalRun{
+		t: t, stage: s, ended: make(chan struct{}), grown: make(chan struct{}),
+		window: vt.NewSafeEmulator(windowWidth, windowHeight),
+	}
 	r.command = exec.CommandContext(t.Context(), program, args...)
 	r.command.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS="+address, "TERM=xterm-256color")
 	r.command.Env = append(r.command.Env, environment...)
-	r.terminal, err = pty.StartWithSize(r.command, &pty.Winsize{Rows: 30, Cols: 100})
+	r.terminal, err = pty.StartWithSize(r.command, &pty.Winsize{Rows: windowHeight, Cols: windowWidth})
 	if err != nil {
 		t.Fatal(err)
 	}
 	go r.read()
+	var answers sync.WaitGroup
+	answers.Go(func() { _, _ = io.Copy(r.terminal, r.window) }) // a program may ask a terminal what it can
 	t.Cleanup(func() {
 		_ = r.command.Process.Kill()
 		_ = r.terminal.Close()
 		<-r.ended
+		_ = r.window.Close()
+		answers.Wait()
 	})
 
 	return r
@@ -73,6 +85,7 @@ func (r *terminalRun) read() {
 	buffer := make([]byte, 4096)
 	for {
 		n, err := r.terminal.Read(buffer)
+		_, _ = r.window.Write(buffer[:n])
 		r.mu.Lock()
 		r.text.Write(buffer[:n])
 		close(r.grown)
@@ -88,18 +101,34 @@ func (r *terminalRun) read() {
 func (r *terminalRun) sees(pattern string) {
 	r.t.Helper()
 	wanted := regexp.MustCompile(pattern)
+	if !r.until(func() bool { return wanted.Match(r.text.Bytes()) }) {
+		r.t.Fatalf("the terminal never showed %s, but:\n%q", pattern, r.shown())
+	}
+}
+
+// shows waits until what is on the screen at one time holds the pattern; with (?s) over lines.
+func (r *terminalRun) shows(pattern string) {
+	r.t.Helper()
+	wanted := regexp.MustCompile("(?m)" + pattern)
+	if !r.until(func() bool { return wanted.MatchString(r.window.String()) }) {
+		r.t.Fatalf("the screen never held %s, but:\n%s", pattern, r.window.String())
+	}
+}
+
+// until waits for the condition, looking again whenever something was written; the lock is held.
+func (r *terminalRun) until(condition func() bool) bool {
 	deadline := time.After(scriptPatience)
 	for {
 		r.mu.Lock()
-		seen, grown := wanted.Match(r.text.Bytes()), r.grown
+		holds, grown := condition(), r.grown
 		r.mu.Unlock()
-		if seen {
-			return
+		if holds {
+			return true
 		}
 		select {
 		case <-grown:
 		case <-deadline:
-			r.t.Fatalf("the terminal never showed %s, but:\n%q", pattern, r.shown())
+			return false
 		}
 	}
 }

@@ -12,17 +12,18 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// A picture is drawn anew at the latest after this time, for the times in it.
+// Whoever watches looks again at the latest after this time.
 const watchTick = time.Second
 
 func (a *app) watchCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch",
-		Short: "Show the status, and show it again whenever it changes",
-		Long: "Show the status, and show it again whenever it changes. On a terminal the picture\n" +
-			"is drawn anew in its place; elsewhere each fact that is new or different is a line\n" +
-			"with its time, and \"gone\" stands before one that holds no more. Goes on over a\n" +
-			"restart of the agent, until interrupted or until --timeout is over.",
+		Short: "Show the cluster as it changes, with what happens and why",
+		Long: "Show the cluster as it changes. A terminal is taken as a whole: the nodes, the runs in\n" +
+			"progress with their levels and participants, what needs attention, the events, and for\n" +
+			"the node that is selected why it is as it is (Enter); the key ? shows all keys. Elsewhere each\n" +
+			"fact that is new or different is a line with its time, and \"gone\" stands before one that\n" +
+			"holds no more. Goes on over a restart of the agent, until ended or until --timeout is over.",
 		Example: "  cssc watch\n  cssc watch --json | jq .master",
 		Args:    arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -37,7 +38,10 @@ func (a *app) watchCommand() *cobra.Command {
 				return err
 			}
 			defer func() { _ = agent.Close() }()
-			w := &watcher{app: a, agent: agent, screen: progress{app: a}}
+			if a.terminalIn && a.terminalOut && !a.asJSON && a.getenv("TERM") != "dumb" {
+				return a.fullScreen(ctx, agent)
+			}
+			w := &watcher{app: a, agent: agent}
 
 			return w.run(ctx)
 		},
@@ -46,10 +50,9 @@ func (a *app) watchCommand() *cobra.Command {
 
 // watcher shows the status until its context ends. It belongs to one goroutine.
 type watcher struct {
-	app    *app
-	agent  agentPort
-	screen progress
-	// shown is what was shown last, in whichever form.
+	app   *app
+	agent agentPort
+	// shown is the document that was shown last.
 	shown string
 	// facts are the lines of the plain form that hold now.
 	facts []string
@@ -92,32 +95,11 @@ func (w *watcher) run(ctx context.Context) error {
 
 // show shows a status when it differs from the one before.
 func (w *watcher) show(status *report) error {
-	switch {
-	case w.app.asJSON:
+	if w.app.asJSON {
 		return w.showJSON(status)
-	case w.drawn():
-		w.draw(w.app.statusScreen(status))
-
-		return nil
-	default:
-		return w.tell(lines(w.app.statusLines(status)))
 	}
-}
 
-// drawn says that the picture can be drawn anew in its place.
-func (w *watcher) drawn() bool { return w.app.terminalOut && w.app.getenv("TERM") != "dumb" }
-
-func (w *watcher) draw(screen string) {
-	if screen == w.shown {
-		return
-	}
-	w.shown = screen
-	list := lines(screen)
-	if height := w.app.height(); height > 1 && len(list) > height-1 {
-		more := len(list) - (height - 2)
-		list = append(list[:height-2:height-2], w.app.paint().dim(fmt.Sprintf("… %d lines more: cssc status", more)))
-	}
-	w.screen.live(list...)
+	return w.tell(lines(w.app.statusLines(status)))
 }
 
 // tell prints the facts that are new, and those that hold no more.
@@ -201,16 +183,11 @@ func (w *watcher) showLoss(cause error) error {
 	if errors.Is(cause, errNoBus) {
 		word = errNoBus.Error()
 	}
-	switch {
-	case w.app.asJSON:
+	if w.app.asJSON {
 		return nil
-	case w.drawn():
-		w.draw(fmt.Sprintf("%s %s\n", w.app.paint().bad(word), w.app.paint().dim("since "+span(w.app.now().Sub(w.lost)))))
-
-		return nil
-	default:
-		return w.tell([]string{"attention " + quoted(word)})
 	}
+
+	return w.tell([]string{"attention " + quoted(word)})
 }
 
 func lines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }

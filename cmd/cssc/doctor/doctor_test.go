@@ -184,6 +184,11 @@ func ailments() []ailment {
 		{"old agent's clock", func(f *Facts) { f.Others[0].Clock = Known[Clock]{Why: "its agent is older"} }, []string{"clock skip the clocks of n1 not checked"}},
 		{"unsynchronized", func(f *Facts) { f.Host.Synchronized.Value = false }, []string{"clock warn nothing keeps this node's calendar right"}},
 		{"short window", func(f *Facts) { f.Host.Window.Value = 5 * time.Second }, []string{"logind fail a plain reboot is cut off: logind waits 5s"}},
+		{"short window, of which the agent complains, too", func(f *Facts) {
+			f.Host.Window.Value = 5 * time.Second
+			problem := config.Verify(f.Config.Value, f.Host.Window.Value, 0)[0]
+			f.Agent.Value.Attention = []string{problem.String()}
+		}, []string{"logind fail a plain reboot is cut off: logind waits 5s"}},
 		{"short stop", func(f *Facts) { f.Host.StopTimeout.Value = time.Second }, []string{"limits fail TimeoutStopSec: cssc-leave.service is given 1s"}},
 		{"slow member", func(f *Facts) {
 			m := &f.Members.Value[0]

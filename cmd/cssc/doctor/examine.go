@@ -1,5 +1,10 @@
 package doctor
 
+import (
+	"slices"
+	"strings"
+)
+
 // check is one function of the table below.
 type check struct {
 	name string
@@ -54,5 +59,14 @@ func Examine(f Facts) []Result {
 		}
 	}
 
-	return results
+	return slices.DeleteFunc(results, func(r Result) bool { return repeated(r, results) })
+}
+
+// repeated says that the agent complains of what a check of its own tells, too.
+func repeated(r Result, results []Result) bool {
+	_, complaint, found := strings.Cut(r.Text, ": ")
+
+	return found && r.Check == "agent" && r.Verdict == Warn && slices.ContainsFunc(results, func(other Result) bool {
+		return other.Check != r.Check && strings.HasSuffix(other.Text, complaint)
+	})
 }

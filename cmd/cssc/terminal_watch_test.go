@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"github.com/cssc-ha/cssc/levels"
+)
+
+// TestWatchTakesTheWholeTerminal changes the cluster under a watch and looks at what is on the
+// screen: the nodes, a run with its ladder and participants, the events; keys select a node,
+// explain it, and show the keys; at the end the terminal is as it was.
+func TestWatchTakesTheWholeTerminal(t *testing.T) {
+	t.Parallel()
+	r := onTerminal(t, scenarioCluster(), []string{"NO_COLOR=1", "TZ=UTC"}, "watch")
+	r.shows(`(?s)^plant-7  master n1 ready · vice n2 · term 12 · quorum 4 of 4 *$.*NODE +ROLE.*^  n1 +master.*^▸ n2 +vice.*^── events ─+$`)
+	r.shows(`\d\d:\d\d:\d\d\.\d{3}  init failed, run 7`) // the past
+	r.shows(`^q end   ↑↓ node   Enter why`)
+
+	position := levels.Position{Sequence: levels.Promote, Level: 3}
+	r.stage.agent.change(func(status *report) {
+		status.Master, status.Vice, status.Term, status.Role, status.MasterReady = "n2", "n3", 13, levels.RoleMaster, false
+		status.Run = &levels.RunView{
+			Run: 9, Sequence: levels.Promote, Level: 3, Top: 10, Phase: levels.PhaseRunning, Cause: "elected", Term: 13, Started: ago(2 * time.Second),
+			Participants: []levels.Participant{{
+				Kind: levels.KindMember, Name: "db.service", Position: position, Outcome: levels.OutcomeRunning, Started: ago(time.Second),
+			}},
+		}
+	})
+	r.shows(`(?s)master n2 not ready yet · vice n3 · term 13.*^promote level 3 running  run 9, elected, since .*levels  ✓ 0…2  ▸ 3  · 4…10, last.*… db\.service +member +running`)
+
+	r.types("\x1b[A\x1b[A") // up, and no further than the first
+	r.shows(`(?s)^▸ n1 .*^● n2 `)
+	r.types("\x1b[B") // down
+	r.shows(`(?s)^  n1 .*^▸ n2 `)
+	r.types("\r")
+	r.shows(`(?s)^── why n2 is as it is ─.*node +n2 is up, init is complete.*it waits for db\.service`)
+	r.types("j")
+	r.shows(`(?s)^▸ n3 .*^── why n3 is as it is ─.*as n3 itself tells it.*node +n3 is initializing`)
+	r.types("?")
+	r.shows(`(?s)^── keys ─.*PgUp PgDn`)
+	r.types("e")
+	r.shows(`^── events ─`)
+	r.types("q")
+	r.exits(exitOK)
+	r.sees(`\x1b\[\?1049l`) // the other screen is back
+	if shown := r.shown(); regexp.MustCompile(`\x1b\[[0-9;]*3[0-7]m`).MatchString(shown) {
+		t.Errorf("colour, although it is not wanted: %q", shown)
+	}
+}
+
+// TestWatchGoesOnOverARestartOfTheAgent: it says that the agent is away, keeps what was so
+// before, and goes on when it is back.
+func TestWatchGoesOnOverARestartOfTheAgent(t *testing.T) {
+	t.Parallel()
+	r := onTerminal(t, scenarioCluster(), []string{"NO_COLOR=1"}, "watch")
+	r.shows(`master n1 ready`)
+	r.stage.stopAgent()
+	r.shows(`(?s)^cssc-agent is not running since .*, tried again.*n1 +master.*the agent of this node is away`)
+	if err := r.stage.startAgent("unix:path=" + r.stage.path); err != nil {
+		t.Fatal(err)
+	}
+	r.shows(`(?s)^plant-7  master n1 ready.*the agent of this node is back`)
+	r.types("\x03")
+	r.exits(exitOK)
+}
+
+// TestWatchFitsIntoEveryWindow gives a cluster of more nodes than the window has lines, and makes
+// the window small, tiny and large: the selected node is in view, and no line is wrapped.
+func TestWatchFitsIntoEveryWindow(t *testing.T) {
+	t.Parallel()
+	status := scenarioCluster()
+	for i := range 40 {
+		status.Nodes = append(status.Nodes, levels.NodeView{
+			Node: levels.NodeID(fmt.Sprintf("m%02d", i)), Alive: true, InStep: true, Eligible: true, Qualified: true, State: levels.StateUp, Role: levels.RoleSpare,
+		})
+	}
+	r := onTerminal(t, status, []string{"NO_COLOR=1"}, "watch")
+	r.shows(`(?s)^  n1 .*^▸ n2 .*of 44 nodes, ↑↓ for the others`)
+	r.types("G")
+	r.shows(`^▸ m39 `)
+	for _, size := range []struct{ rows, columns int }{{12, 40}, {5, 30}, {3, 10}, {50, 120}} {
+		r.window.Resize(size.columns, size.rows)
+		if err := pty.Setsize(r.terminal, &pty.Winsize{Rows: uint16(size.rows), Cols: uint16(size.columns)}); err != nil {
+			t.Fatal(err)
+		}
+		if size.rows >= 12 {
+			r.shows(`(?s)^plant-7 .*^▸ m39 .*^q end`)
+		}
+		r.shows(`^q end`)
+	}
+	r.types("q")
+	r.exits(exitOK)
+}
+
+// TestWatchOnADumbTerminalPrintsLines: where the cursor cannot be moved nothing is drawn.
+func TestWatchOnADumbTerminalPrintsLines(t *testing.T) {
+	t.Parallel()
+	r := onTerminal(t, scenarioCluster(), []string{"TERM=dumb"}, "watch", "--timeout", "1s")
+	r.exits(exitOK)
+	r.sees(`Z cluster plant-7 master=n1 |cluster plant-7 master=n1 `)
+}

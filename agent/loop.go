@@ -105,9 +105,6 @@ type loop struct {
 	diskError   error // why it is behind
 	retryAt     levels.Instant
 
-	// A chain: lastPlain is closed when the last work on an empty plain target has ended.
-	lastPlain chan struct{}
-
 	queue    []pending
 	notices  []levels.Action
 	shownAt  levels.Instant  // of the last publication
@@ -147,6 +144,7 @@ type loop struct {
 	elsewhere
 	memory
 	convoy
+	plains
 }
 
 // Run is the agent's life. It returns nil after a planned stop, when ctx ends:

@@ -195,8 +195,12 @@ func (l *loop) startUnits(order levels.StartUnits) {
 
 		return
 	}
-	units, results := l.ports.Units, l.results
+	units, results, rest := l.ports.Units, l.results, l.rest(order.Target)
 	l.unitWork(order.Work, order.Target, order.Units, func(ctx context.Context) ([]levels.Member, error) {
+		if !rest.over(ctx) {
+			return nil, context.Cause(ctx)
+		}
+
 		return units.Start(ctx, order, func(member levels.Member) {
 			select {
 			case results <- happened{levels.MemberSettled{Work: order.Work, Member: member}}:
@@ -207,6 +211,9 @@ func (l *loop) startUnits(order levels.StartUnits) {
 }
 
 func (l *loop) stopUnits(order levels.StopUnits) {
+	if l.needless(order.Target) {
+		return
+	}
 	units := l.ports.Units
 	l.unitWork(order.Work, order.Target, order.Units, func(ctx context.Context) ([]levels.Member, error) {
 		return units.Stop(ctx, order)
@@ -226,7 +233,7 @@ func (l *loop) unitWork(id levels.WorkID, target levels.Target, named []string, 
 	}
 	given := l.unitWorks
 	var before, after chan struct{}
-	if target.Plain && len(named) == 0 {
+	if target.Plain && len(named) == 0 { // see plains
 		// A start and a stop of an empty target follow each other closely, and nobody waits
 		// for either; they must not overtake each other.
 		before, after = l.lastPlain, make(chan struct{})

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,6 +100,77 @@ func TestLookWaitsForEmptyPlainTargets(t *testing.T) {
 			t.Errorf("systemd saw %q, want %q", got, want)
 		}
 	})
+}
+
+// Goal: a node that is a spare for a moment on its way to be the vice troubles systemd with the
+// vice alone, and not while others hurry; what says that a node leads does not wait. Method:
+// both starts and the stop between them, at the same instant.
+func TestStartOfAnEmptyPlainTargetRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		units := &orders{}
+		l := &loop{
+			Agent: New(Options{}), ports: Ports{Units: units}, works: t.Context(), unitWorks: t.Context(), machine: levels.New(levels.Start{}),
+		}
+		l.config.Store(&config.Config{})
+		began := time.Now()
+		for _, role := range []levels.Role{levels.RoleSpare, levels.RoleVice} {
+			l.startUnits(levels.StartUnits{Target: levels.PlainTarget(role.String())})
+			if role == levels.RoleSpare {
+				l.stopUnits(levels.StopUnits{Target: levels.PlainTarget(role.String())})
+			}
+		}
+		l.running.Wait()
+		if got := units.text(); got != "start vice" || time.Since(began) != plainRest {
+			t.Errorf("systemd was asked to %q after %v, want \"start vice\" after %v", got, time.Since(began), plainRest)
+		}
+		began = time.Now()
+		l.stopUnits(levels.StopUnits{Target: levels.PlainTarget("vice")})
+		l.startUnits(levels.StartUnits{Target: levels.PlainTarget("master")})
+		l.startUnits(levels.StartUnits{Target: levels.ReadyTarget()})
+		l.running.Wait()
+		if got := units.text(); got != "start vice, stop vice, start master, start ready" || time.Since(began) != 0 {
+			t.Errorf("systemd was asked to %q after %v", got, time.Since(began))
+		}
+		// A member that came meanwhile is stopped, and its target does not come up behind it.
+		l.startUnits(levels.StartUnits{Target: levels.PlainTarget("spare")})
+		l.members = map[levels.Target][]string{levels.PlainTarget("spare"): {"a.service"}}
+		l.stopUnits(levels.StopUnits{Target: levels.PlainTarget("spare")})
+		l.running.Wait()
+		if got := units.text(); got != "start vice, stop vice, start master, start ready, stop spare" {
+			t.Errorf("systemd was asked to %q", got)
+		}
+	})
+}
+
+// orders remembers what systemd was asked for.
+type orders struct {
+	Units
+
+	mu   sync.Mutex
+	said []string
+}
+
+func (o *orders) say(verb string, target levels.Target) ([]levels.Member, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.said = append(o.said, verb+" "+target.String())
+
+	return nil, nil
+}
+
+func (o *orders) text() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+
+	return strings.Join(o.said, ", ")
+}
+
+func (o *orders) Start(_ context.Context, order levels.StartUnits, _ func(levels.Member)) ([]levels.Member, error) {
+	return o.say("start", order.Target)
+}
+
+func (o *orders) Stop(_ context.Context, order levels.StopUnits) ([]levels.Member, error) {
+	return o.say("stop", order.Target)
 }
 
 func drained(from <-chan string) (all []string) {

@@ -17,6 +17,13 @@ const (
 
 func (s *FileStore) historyPath() string { return filepath.Join(s.stateDir, "history") }
 
+// kept is how much the file of the history holds, so that a run can be added without reading
+// all the others. The zero value knows nothing.
+type kept struct {
+	known       bool
+	lines, size int
+}
+
 // AppendHistory adds one run. When the file has grown to twice what is kept, in
 // runs or in bytes, it is rewritten with the newest.
 func (s *FileStore) AppendHistory(entry HistoryEntry) error {
@@ -30,27 +37,44 @@ func (s *FileStore) AppendHistory(entry HistoryEntry) error {
 			return fmt.Errorf("add run %d to the history: %w", entry.Run, err)
 		}
 	}
-	lines, err := s.historyLines()
-	if err != nil {
-		return fmt.Errorf("add run %d to the history: %w", entry.Run, err)
-	}
-	size := 0
-	for _, line := range lines {
-		size += len(line)
-	}
-	if err := os.MkdirAll(s.stateDir, 0o755); err != nil {
-		return fmt.Errorf("add run %d to the history: %w", entry.Run, err)
-	}
-	if len(lines) >= 2*s.historyRuns || size > maxHistorySize {
-		err = s.rewriteHistory(append(lines, body))
-	} else {
-		err = appendFile(s.historyPath(), appendRecord(nil, body))
-	}
-	if err != nil {
+	if err := s.addHistory(body); err != nil {
+		s.kept = kept{} // whatever is in it now
+
 		return fmt.Errorf("add run %d to the history: %w", entry.Run, err)
 	}
 
 	return nil
+}
+
+func (s *FileStore) addHistory(body []byte) error {
+	if err := os.MkdirAll(s.stateDir, 0o755); err != nil {
+		return err
+	}
+	full := s.kept.lines >= 2*s.historyRuns || s.kept.size > maxHistorySize
+	if s.kept.known && !full {
+		s.kept.lines, s.kept.size = s.kept.lines+1, s.kept.size+len(body)
+
+		return appendFile(s.historyPath(), appendRecord(nil, body))
+	}
+	lines, err := s.historyLines()
+	if err != nil {
+		return err
+	}
+	s.kept = keptOf(lines)
+	if s.kept.lines >= 2*s.historyRuns || s.kept.size > maxHistorySize {
+		return s.rewriteHistory(append(lines, body))
+	}
+
+	return s.addHistory(body)
+}
+
+func keptOf(lines [][]byte) kept {
+	k := kept{known: true, lines: len(lines)}
+	for _, line := range lines {
+		k.size += len(line)
+	}
+
+	return k
 }
 
 // rewriteHistory keeps the newest lines that fit into half of the limits.
@@ -66,6 +90,7 @@ func (s *FileStore) rewriteHistory(lines [][]byte) error {
 	for _, line := range lines[first:] {
 		text = appendRecord(text, line)
 	}
+	s.kept = keptOf(lines[first:])
 
 	return replaceFile(s.historyPath(), text, false)
 }

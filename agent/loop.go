@@ -99,6 +99,7 @@ type loop struct {
 	incarnation string
 	durable     DurableState
 	unsaved     bool // durable differs from the disk
+	newRun      bool // by a run that has ended in this turn
 	serial      uint64
 	since       int   // events since the snapshot
 	behind      bool  // the boot log lacks events that were stepped
@@ -354,6 +355,7 @@ func (l *loop) turn(ctx context.Context, now levels.Instant) {
 	}
 	l.show(ctx, now, actions)
 	l.conclude(ctx, actions)
+	l.saveRun()
 	l.followFleet(ctx, now, actions)
 	l.follow(ctx, now)
 }

@@ -25,7 +25,7 @@ func (l *loop) record(ctx context.Context, action levels.Action) {
 	case levels.Invoke, levels.NotifyCanceled, levels.StartUnits, levels.StopUnits, levels.ReleaseRole, levels.LeaveCluster:
 		// perform starts them, after the publication.
 	case levels.TellSequenceFinished:
-		l.remember(ctx, action.Record)
+		l.remember(action.Record)
 		l.tellFinished(ctx, action.Record)
 		l.notices = append(l.notices, action)
 	case levels.TellDropped:
@@ -37,7 +37,7 @@ func (l *loop) record(ctx context.Context, action levels.Action) {
 }
 
 // remember adds a finished run to the history, with the time of day.
-func (l *loop) remember(_ context.Context, record levels.RunRecord) {
+func (l *loop) remember(record levels.RunRecord) {
 	now, wall := l.ports.Clock(), time.Now()
 	err := l.ports.Store.AppendHistory(HistoryEntry{
 		RunRecord: record, Incarnation: l.incarnation,
@@ -45,10 +45,18 @@ func (l *loop) remember(_ context.Context, record levels.RunRecord) {
 	})
 	l.problems.check("history", err)
 	if record.Run > l.durable.Run {
-		l.durable.Run = record.Run
-		l.unsaved = true
+		l.durable.Run, l.unsaved, l.newRun = record.Run, true, true
+	}
+}
+
+// saveRun makes the number of a finished run durable, so that no later boot gives it out again.
+// It comes last in a turn: a disk takes a millisecond or more, and a master that hands
+// over, or has promoted, need not wait for that to say so.
+func (l *loop) saveRun() {
+	if l.newRun && l.unsaved {
 		l.saveDurable()
 	}
+	l.newRun = false
 }
 
 func (l *loop) tellFinished(ctx context.Context, record levels.RunRecord) {

@@ -56,7 +56,9 @@ func (l *loop) needless(target levels.Target) bool {
 	return l.emptyPlain(target)
 }
 
-func (l *loop) emptyPlain(target levels.Target) bool { return target.Plain && len(l.members[target]) == 0 }
+func (l *loop) emptyPlain(target levels.Target) bool {
+	return target.Plain && len(l.members[target]) == 0
+}
 
 // over waits for the end of the rest; false = the start is not wanted any more, or ctx has ended.
 func (r *restingStart) over(ctx context.Context) bool {

@@ -79,7 +79,7 @@ func (l *loop) accept(ctx context.Context, topic string, err error) error {
 // stepped again, their actions discarded, or a new one.
 func (l *loop) bringBack(ctx context.Context, boot *BootState, c config.Config) {
 	if boot.Machine != nil {
-		err := l.replay(ctx, boot, c)
+		err := l.replay(boot, c)
 		if err == nil {
 			l.restored = true
 			l.journal.tell(ctx, msgAgentResumed, "version", l.options.Version, "events", len(boot.Events), "torn", boot.Torn)
@@ -100,7 +100,7 @@ func (l *loop) bringBack(ctx context.Context, boot *BootState, c config.Config) 
 
 // replay steps the saved events again. An event that breaks the core broke it
 // before, too: then the state is of no use.
-func (l *loop) replay(ctx context.Context, boot *BootState, c config.Config) (err error) {
+func (l *loop) replay(boot *BootState, c config.Config) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("replay: internal error: %v", cause)
@@ -126,14 +126,14 @@ func (l *loop) replay(ctx context.Context, boot *BootState, c config.Config) (er
 		return err
 	}
 	l.machine, l.serial = machine, boot.Serial+uint64(len(boot.Events))
-	l.repair(ctx, finished, qualified)
+	l.repair(finished, qualified)
 
 	return nil
 }
 
 // repair does what the agent may have been killed before: the durable state and
 // the history of the replayed events.
-func (l *loop) repair(ctx context.Context, finished []levels.RunRecord, qualified bool) {
+func (l *loop) repair(finished []levels.RunRecord, qualified bool) {
 	view := l.machine.View()
 	before := l.durable
 	l.durable.Qualified = qualified
@@ -144,7 +144,7 @@ func (l *loop) repair(ctx context.Context, finished []levels.RunRecord, qualifie
 		l.problems.check("history", err)
 		for _, record := range finished {
 			if len(kept) == 0 || kept[0].Run < record.Run {
-				l.remember(ctx, record)
+				l.remember(record)
 			}
 		}
 	}

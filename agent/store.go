@@ -28,6 +28,7 @@ type FileStore struct {
 	codec            *codec
 	log              *os.File // open for appending; nil before the first snapshot
 	size             int64    // of the log as far as it is good
+	kept             kept     // in the history
 }
 
 // StoreOptions says where the state is kept.

@@ -326,7 +326,7 @@ func FuzzLoadBoot(f *testing.F) {
 			}
 		}
 		l := &loop{Agent: New(Options{}), problems: problems{}, ports: Ports{Clock: func() levels.Instant { return 0 }, Store: testStore(t, dir)}}
-		if err := l.replay(t.Context(), state, config.Config{Levels: levels.DefaultConfig("n1")}); err != nil && strings.Contains(err.Error(), "internal error") {
+		if err := l.replay(state, config.Config{Levels: levels.DefaultConfig("n1")}); err != nil && strings.Contains(err.Error(), "internal error") {
 			t.Log(err) // set aside by bringBack; the agent goes on
 		}
 	})

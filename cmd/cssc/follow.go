@@ -47,6 +47,8 @@ type follower struct {
 const (
 	// The live lines are drawn every tick.
 	tick = 250 * time.Millisecond
+	// Events that come within together of the first are one reason to look.
+	together = 50 * time.Millisecond
 	// The agent may be away that long while an operation is followed.
 	patience = 30 * time.Second
 	// The events that came before the end of the connection have that long to be read.
@@ -91,9 +93,31 @@ func (f *follower) watch(ctx context.Context, events <-chan event) error {
 				return f.cut(ctx)
 			}
 			f.heard(happened)
+			f.hearMore(ctx, events)
 		case <-ticker.C:
 		case <-ctx.Done():
 			return f.cut(ctx)
+		}
+	}
+}
+
+// hearMore hears what follows an event closely, so that one look is enough for all of it: the
+// agent has better things to do in the middle of a switchover than to tell everything twenty
+// times. After the last event it waits for nothing; the end of events is noticed by who reads next.
+func (f *follower) hearMore(ctx context.Context, events <-chan event) {
+	timer := time.NewTimer(together)
+	defer timer.Stop()
+	for !f.removed {
+		select {
+		case happened, ok := <-events:
+			if !ok {
+				return
+			}
+			f.heard(happened)
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
 		}
 	}
 }

@@ -17,6 +17,8 @@ const (
 	// A level may cost roundTrip beside its units, in ms: the news of the level of the master.
 	// BenchmarkRoundTrip of package serfcmm measures it.
 	roundTrip = 0.5
+	// An init is over by then, mostly; who asks meanwhile takes processor time from it.
+	initPause = 2 * time.Second
 	// The coordinator's share of a transition may be shareGoal, in ms.
 	shareGoal = 50
 )
@@ -49,6 +51,7 @@ func measureInit(ctx context.Context, size, trials int) (result figure, err erro
 			f.system.halt(f.t, node)
 		}
 		f.everywhere(ctx, "systemctl", "start", "--no-block", unit)
+		pause(ctx, initPause)
 		f.settle(ctx)
 		ours = append(ours, f.span(oursUnits))
 		f.everywhere(ctx, "systemctl", "start", fmt.Sprintf("alone-%d.target", benchLevels-1))

@@ -172,7 +172,7 @@ docs-check: docs ## man pages through mandoc's own linter
 TOOLS := systemd-nspawn=systemd-container debootstrap=debootstrap nft=nftables ip=iproute2 \
          dbus-daemon=dbus scdoc=scdoc mandoc=mandoc rumur=rumur cc=gcc gencat=libc6-dev \
          dpkg-buildpackage=dpkg-dev dh=debhelper lintian=lintian rpm=rpm \
-         pkg-config=pkg-config /usr/include/systemd/sd-bus.h=libsystemd-dev
+         pkg-config=pkg-config /usr/include/systemd/sd-bus.h=libsystemd-dev c++=g++ valgrind=valgrind
 
 .PHONY: deps
 deps:

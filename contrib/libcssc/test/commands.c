@@ -106,36 +106,74 @@ static void do_master(void)
 /* What each function says to arguments that are missing. */
 static void do_nulls(void)
 {
+    say_result("register", cssc_register(NULL));
+    say_result("unregister", cssc_unregister(NULL, CSSC_INIT, 0));
+    say_result("notify", cssc_notify_registration(NULL));
+    say_result("fd", cssc_fd(NULL));
+    say_result("operation", cssc_op_request(NULL));
+    say_result("master", cssc_master_ready(NULL));
+    say_result("info", cssc_node_info(NULL));
+    say_result("conf", cssc_conf_get(CSSC_CONF_CHANNEL, (char *)NULL, 10));
+    say_result("conf", cssc_conf_get(CSSC_CONF_LEVELS, CSSC_INIT, (int *)NULL));
+    say_result("conf", cssc_conf_get((cssc_conf_t)99));
+    say_result("wait", cssc_set_wait(-1));
+    say("nulls end");
+}
+
+/* What each function says to good arguments where none can succeed. */
+static void say_all(const char *prefix, cssc_call_tag_t tag)
+{
+    const cssc_regparam_t registration = {
+        .component_name = "all", .callback_func = on_callback, .sequence = CSSC_INIT, .client_data = &manners[0]};
+    const cssc_opparam_t operation = {.operation = CSSC_OP_QUALIFY};
+    cssc_node_info_t info;
+    cssc_master_t master;
+    char buffer[256], word[64];
     int fd = -7;
 
-    say_result("nulls", cssc_register(NULL));
-    say_result("nulls", cssc_unregister(NULL, CSSC_INIT, 0));
-    say_result("nulls", cssc_notify_registration(NULL));
-    say_result("nulls", cssc_fd(NULL));
-    say_result("nulls", cssc_op_request(NULL));
-    say_result("nulls", cssc_master_ready(NULL));
-    say_result("nulls", cssc_node_info(NULL));
-    say_result("nulls", cssc_conf_get(CSSC_CONF_CHANNEL, (char *)NULL, 10));
-    say_result("nulls", cssc_conf_get(CSSC_CONF_LEVELS, CSSC_INIT, (int *)NULL));
-    say_result("nulls", cssc_conf_get((cssc_conf_t)99));
-    say_result("nulls", cssc_set_wait(-1));
-    say("nulls end %d", fd);
+#define SAY(name, call) ((void)snprintf(word, sizeof word, "%s%s", prefix, name), say_result(word, call))
+    SAY("register", cssc_register(&registration));
+    SAY("unregister", cssc_unregister("all", CSSC_INIT, 0));
+    SAY("done", cssc_done(tag, CSSC_STATUS_DONE));
+    SAY("fail", cssc_fail(tag, "why"));
+    SAY("notify", cssc_notify_registration(on_canceled));
+    SAY("fd", cssc_fd(&fd));
+    SAY("dispatch", cssc_dispatch(fd));
+    SAY("operation", cssc_op_request(&operation));
+    SAY("master", cssc_master_ready(&master));
+    SAY("info", cssc_node_info(&info));
+    SAY("conf", cssc_conf_get(CSSC_CONF_CHANNEL, buffer, (int)sizeof buffer));
+    SAY("wait", cssc_set_wait(1000));
+    if (fd == -7) {
+        say("%send", prefix);
+    }
+#undef SAY
 }
 
 /* Another process than the one that registered. */
 static void do_fork(const char *tag)
 {
     pid_t child = fork();
-    int fd = -7;
 
     if (child == 0) {
-        say_result("child done", cssc_done(tag_of(tag), CSSC_STATUS_DONE));
-        say_result("child fd", cssc_fd(&fd));
-        say_result("child dispatch", cssc_dispatch(3));
-        say("child end %d", fd);
+        say_all("child ", tag_of(tag));
         _exit(0);
     }
     (void)waitpid(child, NULL, 0);
+}
+
+/* A process without descriptors for an event loop, before it has one. */
+static void do_exhaust(void)
+{
+    int taken[4096], count = 0, fd;
+
+    while (count < 4096 && (fd = dup(STDERR_FILENO)) >= 0) {
+        taken[count++] = fd;
+    }
+    say_all("", NULL);
+    while (count > 0) {
+        (void)close(taken[--count]);
+    }
 }
 
 /* Whether the descriptor is readable within so many milliseconds. */
@@ -177,6 +215,8 @@ static bool more(char **argv)
         do_nulls();
     } else if (strcmp(word, "fork") == 0) {
         do_fork(argv[1]);
+    } else if (strcmp(word, "exhaust") == 0) {
+        do_exhaust();
     } else if (strcmp(word, "readable") == 0) {
         do_readable(atoi(argv[1]));
     } else if (strcmp(word, "dispatch") == 0) {

@@ -19,6 +19,9 @@
 
 bool polling = true;
 
+/* Whether the library was called: before that there is nothing to wait for. */
+static bool began;
+
 static pthread_mutex_t saying = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *const codes[] = {"OK",     "EALREADY", "EACCES", "EINVAL", "ENOENT", "ESRCH",
@@ -153,7 +156,7 @@ int main(void)
     int fd = -1;
 
     for (;;) {
-        watched[1].fd = polling && cssc_fd(&fd) == CSSC_OK ? fd : -1;
+        watched[1].fd = polling && began && cssc_fd(&fd) == CSSC_OK ? fd : -1;
         if (poll(watched, 2, -1) < 0 && errno != EINTR) {
             return 1;
         }
@@ -163,6 +166,7 @@ int main(void)
                 say_result("dispatch", error);
             }
         }
+        began = began || watched[0].revents != 0;
         if (watched[0].revents != 0 && !read_commands()) {
             cssc_close();
             return 0;

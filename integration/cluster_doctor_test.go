@@ -78,11 +78,11 @@ func sh(t *testing.T, node *lab.Node, line string) {
 	node.Run(t, "/bin/sh", "-ec", line)
 }
 
-// TestDoctorFindsWhatIsPlanted: a cluster in good order has nothing that fails and nothing that
+// TestDoctorFindsWhatIsPlantedAndReportsHoldNoKey: a cluster in good order has nothing that fails and nothing that
 // was not looked at; then everything that can go wrong on a node is planted on a node of each
-// suite, and after that what concerns the cluster: drift, a rotation half done, a guard that is
+// suite, of which a bundle is written, too; and after that what concerns the cluster: drift, a rotation half done, a guard that is
 // away, a node that is lost, an agent that is down.
-func TestDoctorFindsWhatIsPlanted(t *testing.T) {
+func TestDoctorFindsWhatIsPlantedAndReportsHoldNoKey(t *testing.T) {
 	f := prepare(t, lab.ClusterConfig{Size: 3}, 2*time.Second)
 	for _, node := range f.Members() {
 		(&stage{node, t}).unit("web.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=cssc-init-3.target\n")
@@ -92,6 +92,7 @@ func TestDoctorFindsWhatIsPlanted(t *testing.T) {
 	for _, node := range f.Members()[:2] { // one of each suite
 		f.wellExcept(node)
 		f.plantOnHost(node)
+		f.reported(node)
 	}
 	first, second, third := all.master, all.vice, f.spares(all)[0]
 	f.plantInCluster(first, second, third)
@@ -102,8 +103,6 @@ func TestDoctorFindsWhatIsPlanted(t *testing.T) {
 	f.fault("agent of the vice stopped")
 	second.Run(t, "systemctl", "stop", "cssc-agent.service")
 	f.finds(second, "an agent that is down", "agent fail no answer from the agent: cssc-agent is not running", "quorum skip ", "configuration pass ", "logind pass ")
-	output, code, err := second.Try("cssc", "doctor")
-	t.Logf("plain, without the agent: %d %v\n%s", code, err, output)
 	second.Run(t, "systemctl", "start", "cssc-agent.service")
 	third.Boot(t)
 	f.settled()
@@ -163,8 +162,6 @@ func (f *fleet) plantOnHost(node *lab.Node) {
 	sh(f.t, node, "chmod 0644 /etc/cssc/keyring; touch /var/lib/cssc/standalone") // with these the agent would not start
 	f.finds(node, "what was planted", append(wants, "keys fail the agent cannot start the next time", "boot warn the next boot is without the cluster",
 		"limits warn web.service may wait 12m0s", "limits warn web.service has 11m0s to stop")...)
-	text, code, err := node.Try("cssc", "doctor")
-	f.t.Logf("%s, everything at once: %d %v\n%s", node.Name, code, err, text)
 	sh(f.t, node, "chmod 0600 /etc/cssc/keyring; rm /var/lib/cssc/standalone")
 	for _, p := range plantings {
 		sh(f.t, node, p.undo)

@@ -60,7 +60,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.sequenceCommand(), a.shutdownCommand(), a.rebootCommand(), a.startCommand(), a.switchoverCommand(), a.lockCommand(), a.unlockCommand(),
 		a.attachCommand(), a.detachCommand(), a.syncCommand(),
 		a.keysCommand(), a.voterCommand(), a.failoverCommand(),
-		a.runCallbackCommand(), a.verifyCommand(), a.doctorCommand(), a.reloadCommand(), a.versionCommand(),
+		a.runCallbackCommand(), a.verifyCommand(), a.doctorCommand(), a.reportCommand(), a.reloadCommand(), a.versionCommand(),
 	)
 
 	return root

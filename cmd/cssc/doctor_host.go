@@ -59,7 +59,7 @@ func lookAtHost(ctx context.Context, asked hostQuestion) (doctor.Host, doctor.Kn
 	if err != nil {
 		host.Mute(err.Error())
 
-		return host, doctor.Known[[]doctor.Member]{Why: err.Error()}
+		return host, doctor.Known[[]doctor.Member]{Why: host.Window.Why}
 	}
 	host.Systemd = doctor.Of(systemdVersion(manager.Text("Version")))
 	host.HardwareWatchdog.Value = manager.Span("RuntimeWatchdogUSec")

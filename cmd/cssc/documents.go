@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/cssc-ha/cssc/cmd/cssc/bundle"
 	"github.com/cssc-ha/cssc/cmd/cssc/doctor"
 	"github.com/cssc-ha/cssc/levels"
 )
@@ -89,6 +90,12 @@ type (
 		Failures int             `json:"failures"`
 		Skipped  int             `json:"skipped"`
 		Results  []doctor.Result `json:"results"`
+	}
+	// The bundle that report wrote.
+	reportDocument struct {
+		File  string         `json:"file"`
+		Bytes int64          `json:"bytes"`
+		Parts []bundle.Entry `json:"parts"`
 	}
 	// The versions; that of the agent is empty without one.
 	versionDocument struct {

@@ -24,7 +24,7 @@ const manual = "../../contrib/man/cssc.1.scd"
 func TestManualListsEveryFieldOfEveryDocument(t *testing.T) {
 	documents := map[string]any{
 		"status": report{}, "history": record{}, "transition": transitionDocument{}, "blame": blameDocument{}, "event": event{}, "result": resultDocument{}, "plan": planDocument{},
-		"verify": verifyDocument{}, "doctor": doctorDocument{}, "attach": attachDocument{}, "version": versionDocument{},
+		"verify": verifyDocument{}, "doctor": doctorDocument{}, "report": reportDocument{}, "attach": attachDocument{}, "version": versionDocument{},
 		"explain": explainDocument{}, "keys": levels.KeyView{}, "keyfile": keyFileDocument{},
 	}
 	text, err := os.ReadFile(manual)

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -95,6 +97,37 @@ func TestWatchFitsIntoEveryWindow(t *testing.T) {
 	}
 	r.types("q")
 	r.exits(exitOK)
+}
+
+// TestWatchGivesTheTerminalBack when its time is over, and when it is told to end.
+func TestWatchGivesTheTerminalBack(t *testing.T) {
+	t.Parallel()
+	r := onTerminal(t, scenarioCluster(), nil, "watch", "--timeout", "1s")
+	r.exits(exitOK)
+	r.sees(`\x1b\[\?1049l`)
+	r = onTerminal(t, scenarioCluster(), nil, "watch")
+	r.shows(`master n1 ready`)
+	if err := r.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	r.exits(exitOK)
+	r.sees(`\x1b\[\?1049l`)
+}
+
+// TestDoctorOnATerminal shows a verdict, what was found, and behind arrows what to do.
+func TestDoctorOnATerminal(t *testing.T) {
+	t.Parallel()
+	got := screenOf(t, scenarioCutOff(), exitAttention, "doctor")
+	for _, want := range []string{
+		"PASS agent           cssc-agent 1.2.3 answers: n2 is spare, up\n",
+		"FAIL quorum          no quorum: 1 of 4 voters are heard, 3 are needed\n                     → start the agent on the nodes that are missing, or repair the network to them\n",
+		"SKIP logind          logind's window not checked: systemd does not answer\n",
+		" checks passed, ",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the screen is\n%s\nwithout %q", got, want)
+		}
+	}
 }
 
 // TestWatchOnADumbTerminalPrintsLines: where the cursor cannot be moved nothing is drawn.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -210,7 +211,7 @@ func (f *fullScreen) picture() screen.Picture {
 		if errors.Is(f.why, errNoBus) {
 			word = errNoBus.Error()
 		}
-		picture.Notice = p.bad(word) + p.dim(" since "+span(a.now().Sub(f.lost))+", tried again and again; below is what was so before")
+		picture.Notice = p.bad(word) + p.dim(" since "+span(a.now().Sub(f.lost))+", tried again and again; below is how it was before")
 	}
 	if status == nil {
 		return picture
@@ -222,6 +223,12 @@ func (f *fullScreen) picture() screen.Picture {
 		row := screen.Row{Name: string(node.Node), Cells: append([]string{p.strong(printable(string(node.Node)))}, table.rows[i][1:]...)}
 		if node.Self {
 			row.Mark = stateMark(p, status)
+		}
+		if at := slices.IndexFunc(f.elsewhere, func(there *report) bool { return there.Node == node.Node }); at >= 0 {
+			there := f.elsewhere[at]
+			self := node
+			self.Self = true
+			row.Cells[3], row.Cells[4] = reachedWords(there), printable(nodeWhy(self, there))
 		}
 		picture.Rows = append(picture.Rows, row)
 	}

@@ -43,7 +43,7 @@ func boot(f Facts) []Result {
 		state, asked := f.Host.Enabled[unit]
 		switch {
 		case !asked:
-			return []Result{skip("what starts at boot", "systemd was not asked")}
+			return []Result{skip("what starts at boot", noSystemd)}
 		case !state.ok():
 			return []Result{skip("what starts at boot", state.Why)}
 		case state.Value == "masked" || state.Value == "masked-runtime":

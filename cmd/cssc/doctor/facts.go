@@ -130,13 +130,16 @@ type Member struct {
 	Start, Stop, Job time.Duration
 }
 
-// Mute is a host whose systemd does not answer, for the same reason in everything that would
-// have been asked of it.
+// Mute is a host whose systemd does not answer: why is told once, and of everything else that
+// would have been asked of it only that.
 func (h *Host) Mute(why string) {
 	for _, fact := range []*string{
-		&h.Systemd.Why, &h.Window.Why, &h.StopTimeout.Why, &h.AgentWatchdog.Why, &h.GuardWatchdog.Why, &h.GuardActive.Why,
+		&h.Window.Why, &h.StopTimeout.Why, &h.AgentWatchdog.Why, &h.GuardWatchdog.Why, &h.GuardActive.Why,
 		&h.HardwareWatchdog.Why, &h.Synchronized.Why, &h.Polkit.Why,
 	} {
-		*fact = why
+		*fact = noSystemd
 	}
+	h.Systemd.Why = noSystemd + ": " + why
 }
+
+const noSystemd = "systemd does not answer"

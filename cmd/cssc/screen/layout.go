@@ -54,10 +54,13 @@ func (m *model) content(rows []Row) []string {
 		lines[0] = m.dim("waiting for the agent …")
 	}
 	if m.picture.Notice != "" {
-		lines[0] = m.picture.Notice
+		lines = []string{m.picture.Notice, m.dim(ansi.Strip(m.picture.Title))}
 	}
 	if len(rows) > 0 {
-		lines = append(append(lines, ""), m.table(rows)...)
+		if len(lines) == 1 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, m.table(rows)...)
 	}
 	for _, section := range m.picture.Sections {
 		lines = append(append(lines, "", section.Heading), section.Lines...)

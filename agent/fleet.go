@@ -290,7 +290,9 @@ func (l *loop) hearOrder(ctx context.Context, news orderNews) {
 		}, stateQuestion{ID: news.answer.ID, Incarnation: news.answer.Incarnation})
 		l.orders[id] = news.order.Order
 	}
-	l.drive(ctx, now, orderAnswer(news.order.Order, news.answer.ID, news.err))
+	answered := orderAnswer(news.order.Order, news.answer.ID, news.err)
+	answered.Incarnation = news.answer.Incarnation
+	l.drive(ctx, now, answered)
 }
 
 // orderAnswer says what an order came to. A node that is on its way down already does what

@@ -26,8 +26,6 @@ const (
 	pollLimit = 3 * time.Second
 	// The patience: a node that has not answered for so long is lost; a restart of its agent is shorter.
 	lostAfter = 15 * time.Second
-	// The patience: rebootAfter is that with the coordinator of a rolling reboot, which reboots itself.
-	rebootAfter = 30 * time.Minute
 	// The end: nobody follows an operation for longer than followLimit.
 	followLimit = 24 * time.Hour
 )
@@ -203,7 +201,9 @@ func rest(ctx context.Context, pause time.Duration) bool {
 	}
 }
 
-// unanswered decides what the silence of the node means; nil = nothing yet.
+// unanswered decides what the silence of the node means; nil = nothing yet. The coordinator of a
+// rolling reboot goes down in order as the last one, when this node has long been rebooted and
+// follows nothing: one that is silent before is lost as any other.
 func (f *follower) unanswered(err error) message {
 	if f.silent.IsZero() {
 		f.silent = time.Now()
@@ -211,12 +211,6 @@ func (f *follower) unanswered(err error) message {
 	switch left := f.hasLeft(); {
 	case left && (f.view.Kind == levels.OperationShutdown || f.view.Kind == levels.OperationClusterShutdown):
 		return f.ended(levels.ResultDone, "")
-	case f.view.Kind == levels.OperationRollingReboot: // its coordinator reboots, too
-		if time.Since(f.silent) < rebootAfter {
-			return nil
-		}
-
-		return f.ended(levels.ResultFailed, f.lost("was lost")+"; "+err.Error())
 	case left:
 		return f.ended(levels.ResultFailed, f.lost("left the cluster"))
 	case time.Since(f.silent) < lostAfter:

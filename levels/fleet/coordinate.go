@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,9 +139,11 @@ func stopping(node Node) bool {
 	return node.State == levels.StateShuttingDown || node.State == levels.StateLeaving
 }
 
-// rebooted says that the node runs in another boot than at the order.
+// rebooted says that the node runs in another boot than at the order. While the order is not
+// answered nobody knows in which one it was: a card may be late.
 func (i *Item) rebooted(node Node) bool {
-	return node.Alive && i.Incarnation != "" && node.Incarnation != "" && node.Incarnation != i.Incarnation
+	return i.State != StateOrdered && node.Alive && i.Incarnation != "" && node.Incarnation != "" &&
+		node.Incarnation != i.Incarnation && node.Incarnation != i.Shown
 }
 
 // reached says whether the item has come to its end, and to which.
@@ -254,7 +257,7 @@ func (m *Machine) order(item *Item, node Node) {
 		r.Kind, r.Mode, r.To = levels.OperationSwitchover, levels.ModeNone, m.cluster.vice()
 	}
 	if !item.Ordered {
-		item.Incarnation = node.Incarnation
+		item.Incarnation, item.Shown = node.Incarnation, node.Incarnation
 	}
 	item.Ordered, item.Order, item.Number, item.Trouble, item.Over = true, m.nextOrder, 0, "", false
 	item.Attempts++
@@ -285,7 +288,7 @@ func (m *Machine) orderAnswered(ev OrderAnswered) {
 	}
 	switch {
 	case ev.Answer == OrderTaken:
-		item.Number = ev.Number
+		item.Number, item.Incarnation = ev.Number, cmp.Or(ev.Incarnation, item.Incarnation)
 		m.set(item, StateTaken, "")
 	case ev.Answer == OrderUnknown && item.Attempts < maxAttempts:
 		since := item.Since

@@ -85,8 +85,10 @@ type (
 	OrderAnswered struct {
 		Order  OrderID
 		Answer OrderAnswer
-		// Number is the operation's on its node, when it was taken.
-		Number levels.OperationID
+		// Number is the operation's on its node, when it was taken, in its boot Incarnation. The
+		// latter is empty when the answer did not say.
+		Number      levels.OperationID
+		Incarnation string
 		// Error says why it was not.
 		Error string
 	}

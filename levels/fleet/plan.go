@@ -36,8 +36,10 @@ type Item struct {
 	// Linger: the node stays a voter until the master serves no more.
 	Linger bool  `json:"linger"`
 	State  State `json:"state"`
-	// Incarnation is the node's boot as of the order.
+	// Incarnation is the node's boot as of the order, and Shown what its card said then, which
+	// may be the boot before.
 	Incarnation string `json:"incarnation"`
+	Shown       string `json:"shown,omitempty"`
 	// Ordered: an order was given, in an earlier life perhaps.
 	Ordered bool   `json:"ordered"`
 	Reason  string `json:"reason"`

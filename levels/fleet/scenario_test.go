@@ -223,7 +223,9 @@ func (s *story) change(node *Node, plain []string, named map[string]string) {
 			node.Alive = true
 		case "booted":
 			node.Alive, node.Left, node.State, node.Operation, node.Role = true, false, levels.StateInitializing, 0, levels.RoleSpare
-			node.Incarnation = string(node.Node) + "-2"
+			_, number, _ := strings.Cut(node.Incarnation, "-")
+			boot, _ := strconv.Atoi(number)
+			node.Incarnation = fmt.Sprintf("%s-%d", node.Node, boot+1)
 		case "up":
 			node.Alive, node.Left, node.State, node.Operation, node.Step = true, false, levels.StateUp, 0, ""
 		case "idle":
@@ -303,7 +305,7 @@ func (s *story) answered(plain []string, named map[string]string) TurnAnswered {
 }
 
 func (s *story) ordered(plain []string, named map[string]string) OrderAnswered {
-	answered := OrderAnswered{Order: OrderID(s.number(plain[0])), Number: s.operation(named["taken"])}
+	answered := OrderAnswered{Order: OrderID(s.number(plain[0])), Number: s.operation(named["taken"]), Incarnation: named["boot"]}
 	switch {
 	case named["refused"] != "":
 		answered.Answer, answered.Error = OrderRefused, named["refused"]

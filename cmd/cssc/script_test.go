@@ -84,8 +84,10 @@ func (s *stage) close() {
 	s.stopBus()
 }
 
-// startBus starts a dbus-daemon that lets everybody do everything, and returns its address.
+// startBus starts a dbus-daemon that lets everybody do everything, in the place of one that
+// runs, and returns its address.
 func (s *stage) startBus(dir string) (string, error) {
+	s.stopBus()
 	s.path = filepath.Join(dir, "bus")
 	address := "unix:path=" + s.path
 	_ = os.Remove(s.path)

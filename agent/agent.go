@@ -10,6 +10,7 @@ import (
 
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
 const (
@@ -36,6 +37,8 @@ type Ports struct {
 	Lease LeaseRecord
 	Bus   Bus
 	Store Store
+	// Endpoints may be nil.
+	Endpoints Endpoints
 	// Notify may be nil.
 	Notify Notifier
 	Clock  Clock
@@ -88,9 +91,14 @@ type Agent struct {
 	// refresh asks for a publication now; each channel is closed when it is done.
 	refresh chan chan struct{}
 
+	// pulse tells that the loop turns; unbuffered.
+	pulse chan struct{}
+
 	config atomic.Pointer[config.Config]
 	peers  atomic.Pointer[Peers]
 	status atomic.Pointer[Status]
+	// mandate is the lease as the election has it; only the loop writes it.
+	mandate atomic.Pointer[election.Lease]
 	// stale says that the loop knows more than was published; only the loop writes it.
 	stale atomic.Bool
 }
@@ -135,6 +143,7 @@ func New(options Options) *Agent {
 		results: make(chan message, resultsSize),
 		done:    make(chan struct{}),
 		refresh: make(chan chan struct{}),
+		pulse:   make(chan struct{}),
 		words:   make(chan personsWord),
 		turns:   make(chan turnWord),
 		begun:   make(chan remoteBegun),

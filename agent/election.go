@@ -123,6 +123,7 @@ func (l *loop) elect(ctx context.Context, event election.Event) error {
 	result := l.election.Step(l.electionNow(), event)
 	l.electWake = levels.Instant(result.Wake)
 	l.recordLease()
+	l.recordMandate()
 	saved := l.saveVote(result.Persist)
 	for _, action := range result.Actions {
 		l.decided(ctx, action, saved)

@@ -238,6 +238,7 @@ func (l *loop) wait(ctx context.Context) bool {
 		l.connected = true
 	case r := <-inbox:
 		l.admit(r)
+	case <-l.pulse:
 	case shown := <-l.refresh:
 		l.askers = append(l.askers, shown)
 	case result := <-l.results:
@@ -384,6 +385,7 @@ func (l *loop) stepped(ctx context.Context, next pending, result levels.Result) 
 // adopt puts a new configuration into force.
 func (l *loop) adopt(ctx context.Context, next *config.Config) {
 	l.config.Store(next)
+	l.listen()
 	l.problems.check("config", l.ports.Store.SaveConfig(*next))
 	l.lookNow = true
 	if err := l.way.Reconfigure(*next); err != nil {

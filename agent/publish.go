@@ -105,6 +105,7 @@ func (l *loop) makeStatus(_ levels.Instant, view *levels.View) *Status {
 	c := l.config.Load()
 	l.explain(view)
 	l.tellBar(view)
+	l.endpointProblem()
 	_, changed := l.problems["reload"]
 	next := &Status{
 		View: *view, Version: l.options.Version, Quorate: observed.Quorate, LeaseRemaining: observed.LeaseRemaining,

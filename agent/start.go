@@ -34,6 +34,7 @@ func (l *loop) start(ctx context.Context) error {
 		l.problems.check("config", l.ports.Store.SaveConfig(c))
 	}
 	l.config.Store(&c)
+	l.listen()
 	l.bringBack(ctx, boot, c)
 	now := l.ports.Clock()
 	l.view = l.machine.View()

@@ -59,6 +59,8 @@ type world struct {
 	network *network
 	lease   LeaseRecord
 
+	endpoints Endpoints
+
 	config   config.Config
 	badFile  error
 	reloads  int
@@ -237,7 +239,7 @@ func (w *world) launch() *running {
 	r.agent = New(Options{
 		Ports: Ports{
 			Units: (*fakeUnits)(w), System: (*fakeSystem)(w), Bus: (*fakeBus)(w), Store: disk,
-			NewPeers: w.newPeers, Lease: w.lease,
+			NewPeers: w.newPeers, Lease: w.lease, Endpoints: w.endpoints,
 			Notify: (*fakeNotify)(w), Clock: w.clock,
 		},
 		Journal:     NewJournalHandler(slog.LevelDebug, w.journalSend),

@@ -41,6 +41,8 @@ func rules() map[string]rule {
 		"agent/config": {imports: []string{"levels", "serfcmm/election", "toml"}},
 		"agent/lease":  {imports: []string{"x/sys"}},
 
+		"agent/endpoints": {imports: []string{"levels", "go-metrics", "prometheus"}},
+
 		"cmd/cssc/doctor": {std: pure, imports: []string{"levels", "agent/config"}},
 		"cmd/cssc/bundle": {imports: []string{}},
 		"cmd/cssc/screen": {imports: []string{"bubbletea", "x/ansi"}},
@@ -55,14 +57,16 @@ func rules() map[string]rule {
 // libraries shortens the import paths that packages of rules may name.
 func libraries() map[string]string {
 	return map[string]string{
-		"github.com/godbus/dbus/v5":        "godbus",
-		"github.com/coreos/go-systemd/v22": "go-systemd",
-		"github.com/hashicorp/memberlist":  "memberlist",
-		"github.com/hashicorp/serf":        "serf",
-		"golang.org/x/sys":                 "x/sys",
-		"github.com/BurntSushi/toml":       "toml",
-		"charm.land/bubbletea/v2":          "bubbletea",
-		"github.com/charmbracelet/x/ansi":  "x/ansi",
+		"github.com/godbus/dbus/v5":           "godbus",
+		"github.com/coreos/go-systemd/v22":    "go-systemd",
+		"github.com/hashicorp/memberlist":     "memberlist",
+		"github.com/hashicorp/serf":           "serf",
+		"golang.org/x/sys":                    "x/sys",
+		"github.com/BurntSushi/toml":          "toml",
+		"charm.land/bubbletea/v2":             "bubbletea",
+		"github.com/charmbracelet/x/ansi":     "x/ansi",
+		"github.com/hashicorp/go-metrics":     "go-metrics",
+		"github.com/prometheus/client_golang": "prometheus",
 	}
 }
 

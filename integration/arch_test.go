@@ -140,7 +140,7 @@ func TestPackagesAreDocumented(t *testing.T) {
 			t.Errorf("%s: no package doc", folder)
 		}
 	}
-	for _, folder := range []string{"levels", "levels/fleet", "units", "dbusapi", "agent", "agent/config", "agent/lease", "serfcmm", "serfcmm/keyring", "serfcmm/wire", "serfcmm/serfcmmtest", "integration", "integration/lab"} {
+	for _, folder := range []string{"levels", "levels/fleet", "units", "dbusapi", "agent", "agent/config", "agent/endpoints", "agent/lease", "serfcmm", "serfcmm/keyring", "serfcmm/wire", "serfcmm/serfcmmtest", "integration", "integration/lab"} {
 		at := 0
 		for _, heading := range libraryHeadings() {
 			next := strings.Index(docs[folder][at:], heading+"\n")

@@ -17,6 +17,7 @@ func (r *reader) check() {
 	r.checkNodes()
 	r.checkMastership()
 	r.checkTimes()
+	r.checkEndpoints()
 	core := &r.config.Levels
 	if core.MaxRegistrationsPerClient > core.MaxRegistrations {
 		if place, set := r.places["limits.registrations_per_client"]; set {

@@ -17,6 +17,7 @@ type Config struct {
 	Local      Local
 	Shutdown   Shutdown
 	Limits     Limits
+	Endpoints  Endpoints
 	// Hash covers what every node of the cluster must agree on; Fingerprint tells which
 	// settings differ when it does (see Differences).
 	Hash        string
@@ -121,6 +122,15 @@ type Shutdown struct {
 type Limits struct {
 	// HistoryRuns is how many finished runs are kept. Default 200.
 	HistoryRuns int
+}
+
+// Endpoints is the [endpoints] table.
+type Endpoints struct {
+	// Listen is host:port, the host an IP address, of what load balancers and monitoring
+	// ask. Empty, the default: nothing listens.
+	Listen string
+	// Exposed allows an address that other machines reach.
+	Exposed bool
 }
 
 func defaults(node levels.NodeID) Config {

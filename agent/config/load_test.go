@@ -101,6 +101,10 @@ emergency = "20s"
 registrations = 100
 registrations_per_client = 10
 history_runs = 20
+
+[endpoints]
+listen = "0.0.0.0:7947"
+exposed = true
 `
 
 // Goal: every setting arrives where it belongs. Method: a file that sets each
@@ -129,6 +133,7 @@ func TestEverySettingArrives(t *testing.T) {
 		{"local", c.Local.LogLevel == "debug"},
 		{"shutdown", c.Shutdown == Shutdown{Timeout: 4 * time.Minute, Margin: 10 * time.Second, Emergency: 20 * time.Second}},
 		{"limits", c.Levels.MaxRegistrations == 100 && c.Levels.MaxRegistrationsPerClient == 10 && c.Limits.HistoryRuns == 20},
+		{"endpoints", c.Endpoints == Endpoints{Listen: "0.0.0.0:7947", Exposed: true}},
 		{"warnings", len(c.Warnings) == 0},
 	}
 	for _, check := range checks {
@@ -179,7 +184,7 @@ func TestMistakes(t *testing.T) {
 		},
 		{
 			"unknown table", "[clustre]\nname = \"x\"\n",
-			`DIR/cssc.toml:1:1: clustre: unknown key; did you mean "cluster"? allowed are cluster, component, limits, local, mastership, node, security, sequence, shutdown`,
+			`DIR/cssc.toml:1:1: clustre: unknown key; did you mean "cluster"? allowed are cluster, component, endpoints, limits, local, mastership, node, security, sequence, shutdown`,
 		},
 		{
 			"unknown quoted key", "[cluster]\n\"na me\" = 1\n",
@@ -284,6 +289,26 @@ func TestMistakes(t *testing.T) {
 		{
 			"restart grace", "[mastership]\nlease = \"5s\"\nrestart_grace = \"1s\"\n",
 			`DIR/cssc.toml:3:1: mastership.restart_grace: 1s is shorter than the lease of 5s; want 0 or at least the lease`,
+		},
+		{
+			"endpoints by name", "[endpoints]\nlisten = \"localhost:7947\"\n",
+			`DIR/cssc.toml:2:1: endpoints.listen: "localhost:7947" is not an address to listen on: "localhost" is not an IP address; want ip:port, like "127.0.0.1:7947"`,
+		},
+		{
+			"endpoints without port", "[endpoints]\nlisten = \"127.0.0.1\"\n",
+			`DIR/cssc.toml:2:1: endpoints.listen: "127.0.0.1" is not an address to listen on: it is not of the form ip:port; want ip:port, like "127.0.0.1:7947"`,
+		},
+		{
+			"endpoints on a privileged port", "[endpoints]\nlisten = \"[::1]:80\"\n",
+			`DIR/cssc.toml:2:1: endpoints.listen: "[::1]:80" is not an address to listen on: port "80" is not a number in 1024…65535; want ip:port, like "127.0.0.1:7947"`,
+		},
+		{
+			"endpoints for everybody", "[endpoints]\nlisten = \"0.0.0.0:7947\"\n",
+			`DIR/cssc.toml:2:1: endpoints.listen: other machines reach 0.0.0.0:7947, without a password and unencrypted; use a loopback address, or say endpoints.exposed = true in so many words`,
+		},
+		{
+			"endpoints' key", "[endpoints]\nport = 7947\n",
+			`DIR/cssc.toml:2:1: endpoints.port: unknown key; allowed are exposed, listen`,
 		},
 		{
 			"limits", "[limits]\nregistrations = 5\nregistrations_per_client = 6\n",

@@ -47,6 +47,7 @@ func (r *reader) root(t *table) {
 	t.sub("local", r.local)
 	t.sub("shutdown", r.shutdown)
 	t.sub("limits", r.limits)
+	t.sub("endpoints", r.endpoints)
 	t.done()
 }
 

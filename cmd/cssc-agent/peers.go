@@ -35,6 +35,8 @@ func (n *node) newPeers(s settings) func(c config.Config) (agent.Peers, error) {
 			return nil, err
 		}
 
+		n.way.Store(made)
+
 		return peers{made}, nil
 	}
 }

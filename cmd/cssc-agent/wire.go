@@ -13,15 +13,18 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/cssc-ha/cssc/agent"
 	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/agent/endpoints"
 	"github.com/cssc-ha/cssc/agent/lease"
 	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm"
 	"github.com/cssc-ha/cssc/units"
 )
 
@@ -77,6 +80,10 @@ type node struct {
 	server *dbusapi.Server
 	agent  *agent.Agent
 	lease  *lease.Writer // nil before wire
+	// way is the one to the other nodes, once there is one.
+	way atomic.Pointer[serfcmm.Node]
+	// pages are the endpoints, which answer nobody unless the configuration says so.
+	pages *endpoints.Server
 }
 
 // newNode connects to systemd and logind.
@@ -147,9 +154,11 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 	bus, backend := &busAdapter{}, &backend{}
 	n.server = dbusapi.New(dbusapi.Options{Backend: backend, Logger: n.log, Address: s.bus})
 	bus.Server = n.server
+	n.pages = endpoints.New(endpoints.Options{Source: shown{n}, Log: n.log})
+	bus.pages = n.pages
 	n.agent = agent.New(agent.Options{
 		Ports: agent.Ports{
-			Units: n.driver, System: n.system, NewPeers: n.newPeers(s), Lease: record, Bus: bus, Store: store, Notify: notifier{}, Clock: agent.BootClock,
+			Units: n.driver, System: n.system, NewPeers: n.newPeers(s), Lease: record, Bus: bus, Store: store, Endpoints: n.pages, Notify: notifier{}, Clock: agent.BootClock,
 		},
 		Journal: handler, Version: version, Incarnation: incarnation,
 		Load: load, Digest: func() string { return config.Digest(s.configDir) },
@@ -165,6 +174,7 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 // worth nothing has failed.
 func (n *node) run() error {
 	n.start("serve the bus", n.server.Run)
+	n.start("answer over HTTP", n.pages.Run)
 	err := n.agent.Run(n.ctx)
 	if failed, ok := errors.AsType[*partError](context.Cause(n.ctx)); ok && err == nil {
 		err = failed
@@ -233,11 +243,16 @@ func (notifier) Notify(state string) error {
 }
 
 // busAdapter shows the agent's status in the server's terms.
-type busAdapter struct{ *dbusapi.Server }
+type busAdapter struct {
+	*dbusapi.Server
+
+	pages *endpoints.Server
+}
 
 // Publish converts the status.
 func (b *busAdapter) Publish(status *agent.Status, notices []levels.Action) {
 	b.Server.Publish(onBus(status), notices)
+	b.pages.Observe(&status.View, notices)
 }
 
 // onBus is a status in the server's terms.

@@ -92,11 +92,11 @@ func TestManualNamesEveryConfigurationKey(t *testing.T) {
 		"cluster": "[cluster]", "node[1]": "[[node]]", "sequence.init": "[sequence.NAME]",
 		"sequence.init.level.1": "[sequence.NAME.level.LEVEL]", "component[1]": "[[component]]",
 		"mastership": "[mastership]", "security": "[security]", "shutdown": "[shutdown]",
-		"limits": "[limits]", "local": "[local]",
+		"limits": "[limits]", "local": "[local]", "endpoints": "[endpoints]",
 	}
 	dir := t.TempDir()
 	text := "x = 1\n[cluster]\nx = 1\n[[node]]\nname = \"a\"\nx = 1\n[sequence.init]\nx = 1\n[sequence.init.level.1]\nx = 1\n" +
-		"[[component]]\nname = \"c\"\nx = 1\n[mastership]\nx = 1\n[security]\nx = 1\n[shutdown]\nx = 1\n[limits]\nx = 1\n[local]\nx = 1\n"
+		"[[component]]\nname = \"c\"\nx = 1\n[mastership]\nx = 1\n[security]\nx = 1\n[shutdown]\nx = 1\n[limits]\nx = 1\n[local]\nx = 1\n[endpoints]\nx = 1\n"
 	if err := os.WriteFile(filepath.Join(dir, "cssc.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

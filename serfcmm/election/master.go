@@ -55,7 +55,11 @@ func (m *Machine) remaining() time.Duration {
 
 // MayAct is the lease check, to be asked immediately before every side effect that only a
 // master may have. At the very end of the lease it is false already.
-func (m *Machine) MayAct(now Instant) bool { return m.leads() && now < m.lease.Until }
+func (m *Machine) MayAct(now Instant) bool { return m.Lease().Valid(now) }
+
+// Valid is MayAct of a lease that was read earlier: whoever asks needs no machine, and reads
+// the clock himself. That the lease was given back since, it cannot know.
+func (l Lease) Valid(now Instant) bool { return l.Term != 0 && now < l.Until }
 
 // Serving says what ServingChanged said last, or that this node was elected since.
 func (m *Machine) Serving() bool { return m.serving }

@@ -266,7 +266,7 @@ func leases() []mutant {
 			"a refusal is taken for a promise",
 		},
 		{
-			"may-act-at-the-end", file, "now < m.lease.Until }", "now <= m.lease.Until }",
+			"may-act-at-the-end", file, "now < l.Until }", "now <= l.Until }",
 			"a master acts in the instant in which its lease is over",
 		},
 		{

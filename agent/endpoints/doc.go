@@ -18,8 +18,8 @@
 // # Guarantees
 //
 // A 200 of /master was true when it was handed to the kernel: an agent that was stopped, that
-// hangs or that lost its lease does not give one. Cssc-Lease-Remaining says for how long it
-// stays true without a renewal; whoever counts that from before he asked can rely on it.
+// hangs or that lost its lease does not give one. Once a term was seen, nobody who is asked
+// afterwards says yes in a lower one.
 //
 // Nobody who asks can hold up the agent: the loop is asked by /live alone, at most so many
 // times at once, and nothing is asked of it while it is busy. Connections, their rate, the

@@ -83,11 +83,10 @@ func (h *handler) askMaster(w http.ResponseWriter, r *http.Request) {
 	if s != nil {
 		term = s.Term
 	}
-	remains, held := h.source.Mandate(term)
+	_, held := h.source.Mandate(term)
 	v := judge(pathMaster, s, held)
 	if v.good {
 		w.Header().Set("Cssc-Term", strconv.FormatUint(uint64(term), 10))
-		w.Header().Set("Cssc-Lease-Remaining", seconds(remains))
 		onlyWhile(r.Context(), func() bool { _, still := h.source.Mandate(term); return still })
 	}
 	h.give(w, r, v)
@@ -104,15 +103,6 @@ func (h *handler) askLive(w http.ResponseWriter, r *http.Request) {
 	}
 	h.figures.pulse.Set(time.Since(begin).Seconds())
 	h.give(w, r, verdict{good: true, why: "the agent's loop turns"})
-}
-
-// seconds is a duration rounded down to milliseconds, or "endless".
-func seconds(d time.Duration) string {
-	if d == Endless {
-		return "endless"
-	}
-
-	return strconv.FormatFloat(float64(d/time.Millisecond)/1000, 'f', 3, 64)
 }
 
 func (h *handler) give(w http.ResponseWriter, r *http.Request, v verdict) {

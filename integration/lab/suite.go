@@ -40,6 +40,7 @@ type Extra string
 const (
 	Bare           Extra = ""
 	WithPolkit     Extra = "with-polkit"     // the daemon polkitd
+	WithHAProxy    Extra = "with-haproxy"    // a load balancer in front of nodes
 	WithKeepalived Extra = "with-keepalived" // for comparison only
 )
 
@@ -48,6 +49,8 @@ func (e Extra) debianPackage() string {
 	switch e {
 	case WithPolkit:
 		return "polkitd"
+	case WithHAProxy:
+		return "haproxy"
 	case WithKeepalived:
 		return "keepalived"
 	case Bare:

@@ -11,6 +11,9 @@
 //	probe lease FILE clear|show -
 //	probe stubborn FILE                        show in FILE.beat that this process lives
 //	probe spin                                 use a processor up
+//	probe answer ADDRESS                       say the node's name to whoever connects
+//	probe ask FILE ADDRESS…                    ask again and again, write down who answered when
+//	probe get URL                              print the status and the text
 //	probe attack KIND ARGUMENT                 try something forbidden; see attack.go
 //
 // A POSITION is SEQUENCE:LEVEL. A MODE is ok (the default), fail:N (the first N answers are
@@ -48,6 +51,12 @@ func run(ctx context.Context, args []string) error {
 		return serve(ctx, args[1], args[2], args[3:])
 	case len(args) == 3 && args[0] == "hold":
 		return hold(ctx, args[1], args[2])
+	case len(args) == 2 && args[0] == "answer":
+		return answer(ctx, args[1])
+	case len(args) == 2 && args[0] == "get":
+		return get(ctx, args[1])
+	case len(args) > 2 && args[0] == "ask":
+		return ask(ctx, args[1], args[2:])
 	case len(args) == 4 && args[0] == "lease":
 		return playAgent(ctx, args[1], args[2], args[3])
 	case len(args) == 2 && args[0] == "stubborn":

@@ -100,6 +100,12 @@ func merge(names, more []string) []string {
 	return names
 }
 
+// calm is how long after PID 1 has told of a change the list is made anew. A master that hands
+// over, or takes over, tells of several within some milliseconds, and at that moment
+// nothing is as bad as a real-time process that makes PID 1 describe every member. A
+// list that is wanted because a lease has run out does not wait for that.
+const calm = 200 * time.Millisecond
+
 // run works at one desk until ctx ends. A list is also made anew when PID 1 has told of new
 // members.
 func (c *clerk) run(ctx context.Context, d *desk) {
@@ -108,15 +114,29 @@ func (c *clerk) run(ctx context.Context, d *desk) {
 	if d != c.lists {
 		changed = nil
 	}
+	var calmed <-chan time.Time // nil while there is no change to look at
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.wake:
+			taken := d.take()
+			c.work(ctx, d, taken)
+			if taken.rest { // what was heard before is nobody's business any more
+				calmed = nil
+				select {
+				case <-changed:
+				default:
+				}
+			}
 		case <-changed:
+			if calmed == nil {
+				calmed = time.After(calm)
+			}
+		case <-calmed:
+			calmed = nil
 			d.order(func(o *orders) { o.refresh = true })
 		}
-		c.work(ctx, d, d.take())
 	}
 }
 

@@ -21,7 +21,10 @@ type network struct {
 	late time.Duration
 	// cards are what the nodes tell by gossip; news tells each that one has changed.
 	cards map[levels.NodeID]levels.Card
-	news  map[election.NodeID]chan struct{} // of capacity 1, never closed
+	// told counts the cards, newest is the last of each node that was heard.
+	told   int
+	newest map[levels.NodeID]int
+	news   map[election.NodeID]chan struct{} // of capacity 1, never closed
 
 	questions
 }
@@ -29,7 +32,7 @@ type network struct {
 func newNetwork() *network {
 	return &network{
 		boxes: map[election.NodeID]chan election.Message{}, cut: map[[2]election.NodeID]bool{},
-		cards: map[levels.NodeID]levels.Card{}, news: map[election.NodeID]chan struct{}{},
+		cards: map[levels.NodeID]levels.Card{}, newest: map[levels.NodeID]int{}, news: map[election.NodeID]chan struct{}{},
 	}
 }
 
@@ -77,18 +80,26 @@ func (p *fakePeers) Send(message election.Message) {
 func (p *fakePeers) Received() <-chan election.Message { return p.box }
 
 func (p *fakePeers) Advertise(card levels.Card) {
+	p.mu.Lock()
+	p.told++
+	number := p.told
+	p.mu.Unlock()
 	if p.late == 0 {
-		p.spread(card)
+		p.spread(card, number)
 
 		return
 	}
-	time.AfterFunc(p.late, func() { p.spread(card) })
+	time.AfterFunc(p.late, func() { p.spread(card, number) })
 }
 
-func (p *fakePeers) spread(card levels.Card) {
+// spread lets everybody hear a card, unless a newer one of the node was heard.
+func (p *fakePeers) spread(card levels.Card, number int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cards[card.Node] = card
+	if number < p.newest[card.Node] {
+		return
+	}
+	p.cards[card.Node], p.newest[card.Node] = card, number
 	for _, news := range p.news {
 		select {
 		case news <- struct{}{}:

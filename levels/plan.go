@@ -119,7 +119,7 @@ func (m *Machine) lossCause(to Role) string {
 }
 
 func (m *Machine) electionCause(to Role) string {
-	if m.s.Redo {
+	if m.s.Redo && (to == m.s.Role || !m.s.Role.Leads()) {
 		return fmt.Sprintf("%v again in place: what was under way was taken back", to)
 	}
 
@@ -260,8 +260,11 @@ func (m *Machine) pointless() string {
 			return fmt.Sprintf("%v now, was %v", wanted, run.To)
 		}
 	case Promote:
-		if !wanted.Leads() || run.To == RoleMaster && wanted == RoleVice {
+		switch {
+		case !wanted.Leads(), run.To == RoleMaster && wanted == RoleVice:
 			return m.lossCause(wanted)
+		case wanted != run.To: // the master is gone, and nobody serves until this ends
+			return m.electionCause(wanted)
 		}
 	case SequenceUnknown, Shut, Demote, Disqualify, Qualify:
 	}

@@ -92,6 +92,7 @@ func classify(err error) (code int, hints []string) {
 		return exitUnreachable, []string{
 			"start it:    systemctl start cssc-agent",
 			"look at it:  systemctl status cssc-agent; journalctl -b -u cssc-agent",
+			"what else is wrong here: cssc doctor",
 		}
 	case errors.Is(err, errDenied), errors.Is(err, dbusapi.ErrInteractionNeeded):
 		return exitRefused, []string{"run it as root: sudo cssc …"}

@@ -11,9 +11,9 @@ import (
 func screenOf(t *testing.T, status *report, exit int, args ...string) string {
 	t.Helper()
 	r := onTerminal(t, status, []string{"NO_COLOR=1", "TZ=UTC"}, args...)
-	r.exits(exit)
+	r.Exits(exit)
 
-	return regexp.MustCompile(`\b\d+s`).ReplaceAllString(strings.ReplaceAll(r.shown(), "\r\n", "\n"), "Ns")
+	return regexp.MustCompile(`\b\d+s`).ReplaceAllString(strings.ReplaceAll(r.Sent(), "\r\n", "\n"), "Ns")
 }
 
 // TestClusterScreens compares the screens of a cluster that an operator sees: in good order,
@@ -107,16 +107,16 @@ Failures:
 func TestFailoverSaysWhatItRisksAndAsks(t *testing.T) {
 	t.Parallel()
 	r := onTerminal(t, scenarioCutOff(), []string{"NO_COLOR=1"}, "failover", "--fenced", "n1")
-	r.sees(`failover from n1 will do this:`)
-	r.sees(`n1 \(192\.0\.2\.1:7946\) counts as off: silent for \d+s`)
-	r.sees(`if n1 is not off, there are two masters: switch its power off first`)
-	r.sees(`Go on\? \[y/N\] $`)
-	r.types("n\r")
-	r.exits(exitFailed)
-	r.sees(`nothing was done`)
+	r.Sees(`failover from n1 will do this:`)
+	r.Sees(`n1 \(192\.0\.2\.1:7946\) counts as off: silent for \d+s`)
+	r.Sees(`if n1 is not off, there are two masters: switch its power off first`)
+	r.Sees(`Go on\? \[y/N\] $`)
+	r.Types("n\r")
+	r.Exits(exitFailed)
+	r.Sees(`nothing was done`)
 	r = onTerminal(t, scenarioUnproven(), []string{"NO_COLOR=1"}, "voter", "reset")
-	r.sees(`then there may be two masters`)
-	r.types("y\r")
-	r.exits(exitOK)
-	r.sees(`this node votes again`)
+	r.Sees(`then there may be two masters`)
+	r.Types("y\r")
+	r.Exits(exitOK)
+	r.Sees(`this node votes again`)
 }

@@ -3,38 +3,23 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"regexp"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/charmbracelet/x/vt"
-	"github.com/creack/pty"
+	"github.com/cssc-ha/cssc/integration/terminal"
 )
 
 // terminalRun is cssc on a pseudo-terminal with an agent of its own.
 type terminalRun struct {
-	t        *testing.T
-	stage    *stage
-	command  *exec.Cmd
-	terminal *os.File
-	// ended is closed by the goroutine that reads, when the terminal is gone.
-	ended chan struct{}
-	// mu guards text; grown is closed and renewed when text grows.
-	mu    sync.Mutex
-	text  bytes.Buffer
-	grown chan struct{}
-	// window is what a person sees of it.
-	window *vt.SafeEmulator
+	*terminal.Terminal
+
+	t     *testing.T
+	stage *stage
 }
 
-const windowWidth, windowHeight = 100, 30
-
-// onTerminal starts cssc as a person would, in a window of 100 columns.
+// onTerminal starts cssc as a person would.
 func onTerminal(t *testing.T, status *report, environment []string, args ...string) *terminalRun {
 	t.Helper()
 	dir := t.TempDir()
@@ -55,112 +40,11 @@ func onTerminal(t *testing.T, status *report, environment []string, args ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &terminalRun{
-		t: t, stage: s, ended: make(chan struct{}), grown: make(chan struct{}),
-		window: vt.NewSafeEmulator(windowWidth, windowHeight),
-	}
-	r.command = exec.CommandContext(t.Context(), program, args...)
-	r.command.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS="+address, "TERM=xterm-256color")
-	r.command.Env = append(r.command.Env, environment...)
-	r.terminal, err = pty.StartWithSize(r.command, &pty.Winsize{Rows: windowHeight, Cols: windowWidth})
-	if err != nil {
-		t.Fatal(err)
-	}
-	go r.read()
-	var answers sync.WaitGroup
-	answers.Go(func() { _, _ = io.Copy(r.terminal, r.window) }) // a program may ask a terminal what it can
-	t.Cleanup(func() {
-		_ = r.command.Process.Kill()
-		_ = r.terminal.Close()
-		<-r.ended
-		_ = r.window.Close()
-		answers.Wait()
-	})
+	command := exec.CommandContext(t.Context(), program, args...)
+	command.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS="+address, "TERM=xterm-256color")
+	command.Env = append(command.Env, environment...)
 
-	return r
-}
-
-func (r *terminalRun) read() {
-	defer close(r.ended)
-	buffer := make([]byte, 4096)
-	for {
-		n, err := r.terminal.Read(buffer)
-		_, _ = r.window.Write(buffer[:n])
-		r.mu.Lock()
-		r.text.Write(buffer[:n])
-		close(r.grown)
-		r.grown = make(chan struct{})
-		r.mu.Unlock()
-		if err != nil {
-			return
-		}
-	}
-}
-
-// sees waits until the screen has shown the pattern.
-func (r *terminalRun) sees(pattern string) {
-	r.t.Helper()
-	wanted := regexp.MustCompile(pattern)
-	if !r.until(func() bool { return wanted.Match(r.text.Bytes()) }) {
-		r.t.Fatalf("the terminal never showed %s, but:\n%q", pattern, r.shown())
-	}
-}
-
-// shows waits until what is on the screen at one time holds the pattern; with (?s) over lines.
-func (r *terminalRun) shows(pattern string) {
-	r.t.Helper()
-	wanted := regexp.MustCompile("(?m)" + pattern)
-	if !r.until(func() bool { return wanted.MatchString(r.window.String()) }) {
-		r.t.Fatalf("the screen never held %s, but:\n%s", pattern, r.window.String())
-	}
-}
-
-// until waits for the condition, looking again whenever something was written; the lock is held.
-func (r *terminalRun) until(condition func() bool) bool {
-	deadline := time.After(scriptPatience)
-	for {
-		r.mu.Lock()
-		holds, grown := condition(), r.grown
-		r.mu.Unlock()
-		if holds {
-			return true
-		}
-		select {
-		case <-grown:
-		case <-deadline:
-			return false
-		}
-	}
-}
-
-func (r *terminalRun) shown() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	return r.text.String()
-}
-
-func (r *terminalRun) types(text string) {
-	r.t.Helper()
-	if _, err := io.WriteString(r.terminal, text); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-// exits waits for the end and compares the status.
-func (r *terminalRun) exits(want int) {
-	r.t.Helper()
-	got := 0
-	err := r.command.Wait()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		got = exit.ExitCode()
-	} else if err != nil {
-		r.t.Fatal(err)
-	}
-	<-r.ended
-	if got != want {
-		r.t.Fatalf("exit status %d, want %d; the terminal shows:\n%s", got, want, r.shown())
-	}
+	return &terminalRun{terminal.Start(t, command), t, s}
 }
 
 func (r *terminalRun) step() {
@@ -179,25 +63,25 @@ func (r *terminalRun) step() {
 func TestShutdownShowsItsLevelsLive(t *testing.T) {
 	t.Parallel()
 	r := onTerminal(t, scenarioUp(), nil, "shutdown", "--poweroff")
-	r.sees(`shut n1: levels 0 to last`)
-	r.sees(`Go on\? \[y/N\] $`)
-	r.types("y\r")
+	r.Sees(`shut n1: levels 0 to last`)
+	r.Sees(`Go on\? \[y/N\] $`)
+	r.Types("y\r")
 	r.step()
-	r.sees(`shut level 3, running`)
-	r.sees(`naming +.*running`)
-	r.sees(`db\.service +.*running`)
+	r.Sees(`shut level 3, running`)
+	r.Sees(`naming +.*running`)
+	r.Sees(`db\.service +.*running`)
 	r.step()
-	r.sees(`✗.* shut level 3: naming failed: .*not now`)
-	r.sees(`✓.* db\.service`)
+	r.Sees(`✗.* shut level 3: naming failed: .*not now`)
+	r.Sees(`✓.* db\.service`)
 	r.step()
-	r.sees(`✓.* shut level 3 .*naming, db\.service`)
-	r.sees(`\x1b\[3A\x1b\[J`) // three live lines were taken away again
-	r.sees(`naming\.service`)
+	r.Sees(`✓.* shut level 3 .*naming, db\.service`)
+	r.Sees(`\x1b\[3A\x1b\[J`) // three live lines were taken away again
+	r.Sees(`naming\.service`)
 	r.step()
-	r.sees(`shut.* completed`)
+	r.Sees(`shut.* completed`)
 	r.step()
-	r.exits(exitOK)
-	r.sees(`n1 has left the cluster and powers off now`)
+	r.Exits(exitOK)
+	r.Sees(`n1 has left the cluster and powers off now`)
 }
 
 // TestShutdownAsksAndTakesNoForAnAnswer says no, and nothing, and interrupts.
@@ -205,10 +89,10 @@ func TestShutdownAsksAndTakesNoForAnAnswer(t *testing.T) {
 	t.Parallel()
 	for answer, status := range map[string]int{"n\r": exitFailed, "\r": exitFailed, "\x04": exitFailed, "\x03": exitFailed} {
 		r := onTerminal(t, scenarioUp(), nil, "shutdown")
-		r.sees(`Go on\? \[y/N\] $`)
-		r.types(answer)
-		r.exits(status)
-		r.sees(`nothing was done`)
+		r.Sees(`Go on\? \[y/N\] $`)
+		r.Types(answer)
+		r.Exits(status)
+		r.Sees(`nothing was done`)
 		r.stage.agent.mu.Lock()
 		if len(r.stage.agent.status.Operations) != 0 {
 			t.Errorf("answer %q: an operation was asked for", answer)
@@ -222,18 +106,18 @@ func TestInterruptStopsWatchingNotTheOperation(t *testing.T) {
 	t.Parallel()
 	r := onTerminal(t, scenarioUp(), nil, "shutdown", "--yes")
 	r.step()
-	r.sees(`shut level 3, running`)
-	r.types("\x03")
-	r.exits(exitInterrupted)
-	r.sees(`interrupted; what was asked of the agent goes on`)
+	r.Sees(`shut level 3, running`)
+	r.Types("\x03")
+	r.Exits(exitInterrupted)
+	r.Sees(`interrupted; what was asked of the agent goes on`)
 }
 
 // TestHeldStatusOnATerminal compares the screen that an operator sees, without colour.
 func TestHeldStatusOnATerminal(t *testing.T) {
 	t.Parallel()
 	r := onTerminal(t, scenarioHeld(), []string{"NO_COLOR=1"}, "status", "--check")
-	r.exits(exitAttention)
-	got := regexp.MustCompile(`\d+s`).ReplaceAllString(r.shown(), "Ns")
+	r.Exits(exitAttention)
+	got := regexp.MustCompile(`\d+s`).ReplaceAllString(r.Sent(), "Ns")
 	want := "plant-7  master n1 not ready yet · no vice · term 4 · quorum\r\n" +
 		"\r\n" +
 		"  NODE  ROLE    STATE         LEVEL         WHY\r\n" +
@@ -261,9 +145,9 @@ func TestColourOnlyWhereItIsWanted(t *testing.T) {
 		colour      bool
 	}{{"TERM=xterm", true}, {"NO_COLOR=1", false}, {"TERM=dumb", false}} {
 		r := onTerminal(t, scenarioTrouble(), []string{c.environment}, "status")
-		r.exits(exitOK)
-		if got := bytes.ContainsRune([]byte(r.shown()), '\x1b'); got != c.colour {
-			t.Errorf("%s: colour %v, want %v:\n%q", c.environment, got, c.colour, r.shown())
+		r.Exits(exitOK)
+		if got := bytes.ContainsRune([]byte(r.Sent()), '\x1b'); got != c.colour {
+			t.Errorf("%s: colour %v, want %v:\n%q", c.environment, got, c.colour, r.Sent())
 		}
 	}
 }
@@ -276,8 +160,8 @@ func TestForeignTextCannotSteerTheTerminal(t *testing.T) {
 	status.Run.Participants[2].Reason = "bad\x1b]0;owned\x07\r\nfaked line"
 	status.Problems = []string{"\x1b[2Jgone"}
 	r := onTerminal(t, status, []string{"NO_COLOR=1"}, "status")
-	r.exits(exitOK)
-	if shown := r.shown(); bytes.ContainsAny([]byte(shown), "\x1b\x07") || regexp.MustCompile(`(?m)^faked`).MatchString(shown) {
+	r.Exits(exitOK)
+	if shown := r.Sent(); bytes.ContainsAny([]byte(shown), "\x1b\x07") || regexp.MustCompile(`(?m)^faked`).MatchString(shown) {
 		t.Errorf("control characters reach the terminal: %q", shown)
 	}
 }
@@ -287,14 +171,14 @@ func TestDumbTerminalGetsLinesThatStay(t *testing.T) {
 	t.Parallel()
 	r := onTerminal(t, scenarioUp(), []string{"TERM=dumb"}, "shutdown", "--yes", "--noboot")
 	r.step()
-	r.sees(`shut begins`)
+	r.Sees(`shut begins`)
 	r.step()
-	r.sees(`naming failed`)
+	r.Sees(`naming failed`)
 	for range 3 {
 		r.step()
 	}
-	r.exits(exitOK)
-	if bytes.ContainsRune([]byte(r.shown()), '\x1b') {
-		t.Errorf("escape sequences on a dumb terminal: %q", r.shown())
+	r.Exits(exitOK)
+	if bytes.ContainsRune([]byte(r.Sent()), '\x1b') {
+		t.Errorf("escape sequences on a dumb terminal: %q", r.Sent())
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
-
 	"github.com/cssc-ha/cssc/levels"
 )
 
@@ -19,9 +17,9 @@ import (
 func TestWatchTakesTheWholeTerminal(t *testing.T) {
 	t.Parallel()
 	r := onTerminal(t, scenarioCluster(), []string{"NO_COLOR=1", "TZ=UTC"}, "watch")
-	r.shows(`(?s)^plant-7  master n1 ready · vice n2 · term 12 · quorum 4 of 4 *$.*NODE +ROLE.*^  n1 +master.*^▸ n2 +vice.*^── events ─+$`)
-	r.shows(`\d\d:\d\d:\d\d\.\d{3}  init failed, run 7`) // the past
-	r.shows(`^q end   ↑↓ node   Enter why`)
+	r.Shows(`(?s)^plant-7  master n1 ready · vice n2 · term 12 · quorum 4 of 4 *$.*NODE +ROLE.*^  n1 +master.*^▸ n2 +vice.*^── events ─+$`)
+	r.Shows(`\d\d:\d\d:\d\d\.\d{3}  init failed, run 7`) // the past
+	r.Shows(`^q end   ↑↓ node   Enter why`)
 
 	position := levels.Position{Sequence: levels.Promote, Level: 3}
 	r.stage.agent.change(func(status *report) {
@@ -33,24 +31,24 @@ func TestWatchTakesTheWholeTerminal(t *testing.T) {
 			}},
 		}
 	})
-	r.shows(`(?s)master n2 not ready yet · vice n3 · term 13.*^promote level 3 running  run 9, elected, since .*levels  ✓ 0…2  ▸ 3  · 4…10, last.*… db\.service +member +running`)
+	r.Shows(`(?s)master n2 not ready yet · vice n3 · term 13.*^promote level 3 running  run 9, elected, since .*levels  ✓ 0…2  ▸ 3  · 4…10, last.*… db\.service +member +running`)
 
-	r.types("\x1b[A\x1b[A") // up, and no further than the first
-	r.shows(`(?s)^▸ n1 .*^● n2 `)
-	r.types("\x1b[B") // down
-	r.shows(`(?s)^  n1 .*^▸ n2 `)
-	r.types("\r")
-	r.shows(`(?s)^── why n2 is as it is ─.*node +n2 is up, init is complete.*it waits for db\.service`)
-	r.types("j")
-	r.shows(`(?s)^▸ n3 .*^── why n3 is as it is ─.*as n3 itself tells it.*node +n3 is initializing`)
-	r.types("?")
-	r.shows(`(?s)^── keys ─.*PgUp PgDn`)
-	r.types("e")
-	r.shows(`^── events ─`)
-	r.types("q")
-	r.exits(exitOK)
-	r.sees(`\x1b\[\?1049l`) // the other screen is back
-	if shown := r.shown(); regexp.MustCompile(`\x1b\[[0-9;]*3[0-7]m`).MatchString(shown) {
+	r.Types("\x1b[A\x1b[A") // up, and no further than the first
+	r.Shows(`(?s)^▸ n1 .*^● n2 `)
+	r.Types("\x1b[B") // down
+	r.Shows(`(?s)^  n1 .*^▸ n2 `)
+	r.Types("\r")
+	r.Shows(`(?s)^── why n2 is as it is ─.*node +n2 is up, init is complete.*it waits for db\.service`)
+	r.Types("j")
+	r.Shows(`(?s)^▸ n3 .*^── why n3 is as it is ─.*as n3 itself tells it.*node +n3 is initializing`)
+	r.Types("?")
+	r.Shows(`(?s)^── keys ─.*PgUp PgDn`)
+	r.Types("e")
+	r.Shows(`^── events ─`)
+	r.Types("q")
+	r.Exits(exitOK)
+	r.Sees(`\x1b\[\?1049l`) // the other screen is back
+	if shown := r.Sent(); regexp.MustCompile(`\x1b\[[0-9;]*3[0-7]m`).MatchString(shown) {
 		t.Errorf("colour, although it is not wanted: %q", shown)
 	}
 }
@@ -60,15 +58,15 @@ func TestWatchTakesTheWholeTerminal(t *testing.T) {
 func TestWatchGoesOnOverARestartOfTheAgent(t *testing.T) {
 	t.Parallel()
 	r := onTerminal(t, scenarioCluster(), []string{"NO_COLOR=1"}, "watch")
-	r.shows(`master n1 ready`)
+	r.Shows(`master n1 ready`)
 	r.stage.stopAgent()
-	r.shows(`(?s)^cssc-agent is not running since .*, tried again.*n1 +master.*the agent of this node is away`)
+	r.Shows(`(?s)^cssc-agent is not running since .*, tried again.*n1 +master.*the agent of this node is away`)
 	if err := r.stage.startAgent("unix:path=" + r.stage.path); err != nil {
 		t.Fatal(err)
 	}
-	r.shows(`(?s)^plant-7  master n1 ready.*the agent of this node is back`)
-	r.types("\x03")
-	r.exits(exitOK)
+	r.Shows(`(?s)^plant-7  master n1 ready.*the agent of this node is back`)
+	r.Types("\x03")
+	r.Exits(exitOK)
 }
 
 // TestWatchFitsIntoEveryWindow gives a cluster of more nodes than the window has lines, and makes
@@ -82,36 +80,31 @@ func TestWatchFitsIntoEveryWindow(t *testing.T) {
 		})
 	}
 	r := onTerminal(t, status, []string{"NO_COLOR=1"}, "watch")
-	r.shows(`(?s)^  n1 .*^▸ n2 .*of 44 nodes, ↑↓ for the others`)
-	r.types("G")
-	r.shows(`^▸ m39 `)
+	r.Shows(`(?s)^  n1 .*^▸ n2 .*of 44 nodes, ↑↓ for the others`)
+	r.Types("G")
+	r.Shows(`^▸ m39 `)
 	for _, size := range []struct{ rows, columns int }{{12, 40}, {5, 30}, {3, 10}, {50, 120}} {
-		r.window.Resize(size.columns, size.rows)
-		if err := pty.Setsize(r.terminal, &pty.Winsize{Rows: uint16(size.rows), Cols: uint16(size.columns)}); err != nil {
-			t.Fatal(err)
-		}
+		r.Resize(size.columns, size.rows)
 		if size.rows >= 12 {
-			r.shows(`(?s)^plant-7 .*^▸ m39 .*^q end`)
+			r.Shows(`(?s)^plant-7 .*^▸ m39 .*^q end`)
 		}
-		r.shows(`^q end`)
+		r.Shows(`^q end`)
 	}
-	r.types("q")
-	r.exits(exitOK)
+	r.Types("q")
+	r.Exits(exitOK)
 }
 
 // TestWatchGivesTheTerminalBack when its time is over, and when it is told to end.
 func TestWatchGivesTheTerminalBack(t *testing.T) {
 	t.Parallel()
 	r := onTerminal(t, scenarioCluster(), nil, "watch", "--timeout", "1s")
-	r.exits(exitOK)
-	r.sees(`\x1b\[\?1049l`)
+	r.Exits(exitOK)
+	r.Sees(`\x1b\[\?1049l`)
 	r = onTerminal(t, scenarioCluster(), nil, "watch")
-	r.shows(`master n1 ready`)
-	if err := r.command.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	r.exits(exitOK)
-	r.sees(`\x1b\[\?1049l`)
+	r.Shows(`master n1 ready`)
+	r.Signal(syscall.SIGTERM)
+	r.Exits(exitOK)
+	r.Sees(`\x1b\[\?1049l`)
 }
 
 // TestDoctorOnATerminal shows a verdict, what was found, and behind arrows what to do.
@@ -134,6 +127,6 @@ func TestDoctorOnATerminal(t *testing.T) {
 func TestWatchOnADumbTerminalPrintsLines(t *testing.T) {
 	t.Parallel()
 	r := onTerminal(t, scenarioCluster(), []string{"TERM=dumb"}, "watch", "--timeout", "1s")
-	r.exits(exitOK)
-	r.sees(`Z cluster plant-7 master=n1 |cluster plant-7 master=n1 `)
+	r.Exits(exitOK)
+	r.Sees(`Z cluster plant-7 master=n1 |cluster plant-7 master=n1 `)
 }

@@ -48,7 +48,7 @@ const (
 	// The live lines are drawn every tick.
 	tick = 250 * time.Millisecond
 	// Events that come within together of the first are one reason to look.
-	together = 50 * time.Millisecond
+	together = 100 * time.Millisecond
 	// The agent may be away that long while an operation is followed.
 	patience = 30 * time.Second
 	// The events that came before the end of the connection have that long to be read.

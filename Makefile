@@ -74,6 +74,13 @@ install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs", 
 	install -d -m 0755 $(DESTDIR)/etc/cssc $(DESTDIR)/etc/cssc/conf.d
 	@if test -e $(BUILD)/libcssc/libcssc.so; then $(MAKE) -s -C contrib/libcssc install BUILD=$(abspath $(BUILD))/libcssc VERSION=$(VERSION); fi
 
+PYTHONDIR ?= $(PREFIX)/lib/python3/dist-packages
+
+.PHONY: install-python
+install-python: ## install the Python package cssc into $(DESTDIR)$(PYTHONDIR)
+	@install -d -m 0755 $(DESTDIR)$(PYTHONDIR)/cssc
+	@install -m 0644 contrib/python/cssc/*.py contrib/python/cssc/py.typed $(DESTDIR)$(PYTHONDIR)/cssc/
+
 # ---- packages ------------------------------------------------------------------------
 
 PACKAGE_VERSION ?= $(shell contrib/packages/version.sh "$(VERSION)")

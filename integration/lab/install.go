@@ -37,7 +37,7 @@ func Enable(n *Node, units ...string) error {
 	return command(context.Background(), "chroot", argv...)
 }
 
-// InstallTree runs "make build install" into a folder of build/, once per process, and returns
+// InstallTree runs "make build install install-python" into a folder of build/, once per process, and returns
 // the folder, which the next process sweeps away.
 func InstallTree() (string, error) { return installOnce() }
 
@@ -64,7 +64,7 @@ func makeInstallTree() (string, error) {
 	}
 	tree := treeOf(build, strconv.Itoa(os.Getpid()))
 
-	return tree, command(ctx, "make", "-s", "-C", top, "build", "install", "DESTDIR="+tree)
+	return tree, command(ctx, "make", "-s", "-C", top, "build", "install", "install-python", "DESTDIR="+tree)
 }
 
 // treeOf is the install tree of a process: its own, since it copies from it while others

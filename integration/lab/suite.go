@@ -42,21 +42,24 @@ const (
 	WithPolkit     Extra = "with-polkit"     // the daemon polkitd
 	WithHAProxy    Extra = "with-haproxy"    // a load balancer in front of nodes
 	WithKeepalived Extra = "with-keepalived" // for comparison only
+	WithPython     Extra = "with-python"     // what the Python client needs
 )
 
-// debianPackage is the package that the extra is made of; empty for the bare one.
-func (e Extra) debianPackage() string {
+// debianPackages are what the extra is made of; none for the bare one.
+func (e Extra) debianPackages() []string {
 	switch e {
 	case WithPolkit:
-		return "polkitd"
+		return []string{"polkitd"}
 	case WithHAProxy:
-		return "haproxy"
+		return []string{"haproxy"}
 	case WithKeepalived:
-		return "keepalived"
+		return []string{"keepalived"}
+	case WithPython:
+		return []string{"python3-dbus", "python3-gi"}
 	case Bare:
 	}
 
-	return ""
+	return nil
 }
 
 // Prepare makes the suite's root file system with that extra unless it is cached, and
@@ -114,7 +117,7 @@ func makeBase(ctx context.Context, suite, into string) error {
 	return emptyArchives(into)
 }
 
-// makeExtra installs a package into a copy of the finished base: debootstrap cannot
+// makeExtra installs packages into a copy of the finished base: debootstrap cannot
 // configure every package. A copy and not an overlay, whose upper layer may not lie on an
 // overlay: the cache may.
 func makeExtra(ctx context.Context, base, into string, extra Extra) error {
@@ -122,10 +125,10 @@ func makeExtra(ctx context.Context, base, into string, extra Extra) error {
 		return err
 	}
 
-	return installPackage(ctx, into, extra.debianPackage())
+	return installPackages(ctx, into, extra.debianPackages())
 }
 
-func installPackage(ctx context.Context, root, name string) error {
+func installPackages(ctx context.Context, root string, names []string) error {
 	resolver, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil {
 		return err
@@ -139,7 +142,7 @@ func installPackage(ctx context.Context, root, name string) error {
 	}
 	steps := [][]string{
 		{"apt-get", "update"},
-		{"apt-get", "install", "-y", "--no-install-recommends", name},
+		append([]string{"apt-get", "install", "-y", "--no-install-recommends"}, names...),
 	}
 	for _, step := range steps {
 		if err == nil {

@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string) error {
 
 func prepare(ctx context.Context) error {
 	for _, suite := range lab.Suites() {
-		for _, extra := range []lab.Extra{lab.Bare, lab.WithPolkit} {
+		for _, extra := range []lab.Extra{lab.Bare, lab.WithPolkit, lab.WithPython} {
 			if _, err := lab.Prepare(ctx, suite, extra); err != nil {
 				return err
 			}

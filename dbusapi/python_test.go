@@ -45,7 +45,7 @@ func TestPythonClient(t *testing.T) {
 			command := exec.CommandContext(limited(t), python, "-B", "-X", "faulthandler", "-W", "error", "-W", "ignore::ImportWarning", "-m", "unittest", "-v", "-f",
 				strings.TrimSuffix(filepath.Base(name), ".py"))
 			command.Dir = filepath.Join(source, "tests")
-			command.Env = append(os.Environ(), "PYTHONPATH=..", "DBUS_SYSTEM_BUS_ADDRESS="+stage.bus.address)
+			command.Env = append(os.Environ(), "PYTHONPATH=..", "DBUS_SYSTEM_BUS_ADDRESS="+stage.bus.Address())
 			output, err := stage.run(command)
 			if err != nil {
 				t.Fatalf("%s: %v\n%s", name, err, output)
@@ -112,9 +112,9 @@ func (s *pythonStage) obey(words []string) string {
 	case "serve":
 		s.server = s.bus.serve(s.t, agent)
 	case "stop-bus":
-		s.bus.stop()
+		s.bus.Stop()
 	case "start-bus":
-		s.bus.start(s.t)
+		s.bus.Start(s.t)
 	case "registrations":
 		return s.registrations()
 	case "cancel":
@@ -211,7 +211,7 @@ func (s *pythonStage) loseReply() {
 // forge sends signals that look like the agent's to every client, and waits until the bus has
 // delivered them.
 func (s *pythonStage) forge() {
-	forger := s.bus.connect(s.t)
+	forger := s.bus.Connect(s.t)
 	status := s.server.agent.now()
 	for i := range status.Registrations {
 		r, info := &status.Registrations[i], options()

@@ -51,6 +51,7 @@ func rules() map[string]rule {
 
 		"contrib/examples/tally":      {imports: []string{"levels", "dbusapi", "contrib/examples/tally/pair", "go-systemd"}},
 		"contrib/examples/tally/pair": {imports: []string{}},
+		"contrib/examples/porter/go":  {imports: []string{"levels", "dbusapi", "go-systemd"}},
 	}
 }
 

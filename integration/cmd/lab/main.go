@@ -68,8 +68,9 @@ func prepare(ctx context.Context) error {
 			}
 		}
 	}
+	_, err := lab.Prepare(ctx, lab.Bookworm, lab.WithHAProxy)
 
-	return nil
+	return err
 }
 
 // wanted is what to boot: a cluster of that many nodes, or a single node of each suite.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -41,10 +42,10 @@ func answer(ctx context.Context, address string) error {
 	}
 	for {
 		c, err := listener.Accept()
-		if ctx.Err() != nil {
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 		_, _ = fmt.Fprintln(c, node)
@@ -99,7 +100,8 @@ func askOnce(ctx context.Context, out *os.File, address string) {
 	defer cancel()
 	sent := monotonic()
 	node, url, byHTTP := strings.Cut(address, "=")
-	term, err := "0", error(nil)
+	term := "0"
+	var err error
 	if byHTTP {
 		term, err = askHTTP(ctx, url)
 	} else {

@@ -26,7 +26,8 @@
 //
 // Publish, Invoke and NotifyCanceled never block. Changed properties are signalled
 // before the notices of the same publication. BusLost is told after every call of
-// the lost connection has come to its end.
+// the lost connection has come to its end; a bus that ends in order is a lost bus,
+// and no client of it has vanished.
 //
 // Nobody but root changes anything unless polkit says yes; a polkit that is
 // absent, refuses or hangs is a no. What comes in is checked before polkit is

@@ -150,7 +150,7 @@ func (s *session) turn(ctx context.Context, p *peer, next job) {
 	}()
 	switch {
 	case next.vanished:
-		if client := levels.ClientID(p.name); s.server.forget(client) {
+		if client := levels.ClientID(p.name); s.server.forget(client) && s.outlives(ctx) {
 			s.server.backend.ClientVanished(client)
 		}
 	case next.granted != nil:
@@ -158,6 +158,17 @@ func (s *session) turn(ctx context.Context, p *peer, next job) {
 	default:
 		s.begin(ctx, p, next.call)
 	}
+}
+
+// outlives says whether the bus is still there after a client has gone. A bus that ends in order
+// closes one connection after the other, and tells those it has not come to yet; it answers
+// nothing any more. Then it is the bus that is lost, and no client has failed.
+func (s *session) outlives(ctx context.Context) bool {
+	asking, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	err := s.conn.BusObject().CallWithContext(asking, driverName+".GetId", 0).Err
+
+	return err == nil || errors.Is(asking.Err(), context.DeadlineExceeded)
 }
 
 // begin checks a call and carries it out, or has polkit asked first.

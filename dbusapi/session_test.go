@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/godbus/dbus/v5"
@@ -143,6 +144,32 @@ func TestTheServerSurvivesARestartOfTheBus(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A bus that ends in order says of every client that it is gone before it closes our own
+// connection. None of them has failed.
+func TestABusThatEndsInOrderIsNoEndOfClients(t *testing.T) {
+	bus := startBus(t, privatebus.Open)
+	before := bus.client(t)
+	server := bus.serve(t, newFakeAgent())
+	after := bus.client(t)
+	calls := make(chan taken, 8)
+	register(t, before, calls)
+	if err := after.Register(limited(t), Registration{Component: "other", Sequence: levels.Init}, func(context.Context, Invocation) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(bus.PID(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, "BusLost", server.agent.lost)
+	select {
+	case client := <-server.agent.vanished:
+		t.Errorf("%s vanished, but it was the bus", client)
+	default:
+	}
+	bus.Restart(t)
+	waitRegistered(t, before, "naming")
+	waitRegistered(t, after, "other")
 }
 
 // A client that wants to hear of cancellations and nothing else is subscribed again.

@@ -327,7 +327,7 @@ func (a *fakeAgent) ConfigValue(key string) (any, error) {
 			return nil, err
 		}
 
-		return 10, nil
+		return int32(10), nil // the type that the real one has
 	}
 
 	return nil, fmt.Errorf("%w: unknown key %q", levels.ErrInvalid, key)

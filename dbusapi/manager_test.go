@@ -311,7 +311,7 @@ func TestMasterReadyAndConfig(t *testing.T) {
 	}
 	for key, want := range map[string]any{
 		"channel":            BusName,
-		"levels.init":        int64(10),
+		"levels.init":        int32(10),
 		"event.master-ready": "type='signal',sender='org.cssc.Agent1',path='/org/cssc/Agent1',interface='org.cssc.Agent1.Manager',member='MasterReady'",
 		"event.disqualified": "type='signal',sender='org.cssc.Agent1',path='/org/cssc/Agent1',interface='org.cssc.Agent1.Manager',member='NodeDisqualified'",
 		"event.qualified":    "type='signal',sender='org.cssc.Agent1',path='/org/cssc/Agent1',interface='org.cssc.Agent1.Manager',member='NodeQualified'",

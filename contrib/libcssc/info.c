@@ -175,13 +175,13 @@ static cssc_error_t conf_levels(struct cssc *c, cssc_sequence_t sequence, int *l
     sd_bus_message *reply = NULL;
     cssc_error_t error;
     char key[32];
-    int64_t number;
+    int number;
 
     (void)snprintf(key, sizeof key, "levels.%s", sequence_word(sequence));
     error = call_simple(c, "get config", "GetConfig", &reply, "s", key).error;
     if (error == CSSC_OK) {
-        if (sd_bus_message_read(reply, "v", "x", &number) > 0 && number >= 0 && number <= INT32_MAX) {
-            *level = (int)number;
+        if (sd_bus_message_read(reply, "v", "i", &number) > 0) {
+            *level = number;
         } else {
             error = fail(CSSC_ENOTSUP, "get config %s: the agent answers in another way: is it of another version?", key);
         }

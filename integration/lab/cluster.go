@@ -24,6 +24,9 @@ type ClusterConfig struct {
 	Mastership, More string
 	// Extra is what every node has besides the base system.
 	Extra Extra
+	// Packages is the version of the Debian packages that the nodes have; empty for what
+	// "make install" installs.
+	Packages string
 }
 
 // Cluster is a lab whose nodes have cssc installed and one configuration.
@@ -54,7 +57,15 @@ func (c *Cluster) Stranger(t TB, name string) *Node {
 	t.Helper()
 	suites := Suites()
 	node := c.Node(t, NodeConfig{Name: name, Suite: suites[len(c.Nodes())%len(suites)], Extra: c.config.Extra})
-	node.Install(t)
+	if c.config.Packages == "" {
+		node.Install(t)
+
+		return node
+	}
+	node.InstallPackages(t, c.config.Packages, "cssc", "cssc-agent")
+	if err := Enable(node, "cssc-agent.service"); err != nil {
+		t.Fatalf("enable the agent of node %s: %v", node.Name, err)
+	}
 
 	return node
 }

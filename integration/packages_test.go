@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,9 +24,9 @@ const leaveUnit = "cssc-leave.service"
 // is in one package.
 func TestPackagesHoldWhatIsInstalled(t *testing.T) {
 	t.Parallel()
-	debs, rpms := unpacked(t, lab.Deb, ".deb", "dpkg-deb -x %s %s"), unpacked(t, lab.RPM, ".rpm", "rpm2cpio %s | cpio -idmu --quiet -D %s")
+	debs, rpms := unpacked(t, lab.Deb, ".deb", "dpkg-deb -x %s %s"), unpacked(t, lab.RPM, ".rpm", "rpm2archive - <%s | tar -xz -C %s")
 	installed := filepath.Join(t.TempDir(), "tree")
-	run(t, "make", "-s", "-C", top, "build", "docs", "install", "BUILD="+t.TempDir(), "DESTDIR="+installed, "VERSION="+lab.NewerVersion)
+	run(t, "make", "-s", "-C", top, "build", "docs", "libcssc", "install", "BUILD="+t.TempDir(), "DESTDIR="+installed, "VERSION="+lab.NewerVersion)
 	want := contents(t, installed)
 	if len(want) < 30 {
 		t.Errorf("make install installs %d files, want at least 30: %v", len(want), want)
@@ -80,16 +81,7 @@ func contents(t *testing.T, folder string) []string {
 		if err != nil || entry.IsDir() || ofTheKind(name) {
 			return err
 		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		sum := run(t, "sh", "-ec", `case $1 in *.gz) zcat "$1" ;; *) cat "$1" ;; esac | sha256sum`, "-", path)
-		name = strings.TrimSuffix(name, ".gz")
-		for theirs, debians := range map[string]string{"/zsh/site-functions/": "/zsh/vendor-completions/"} {
-			name = strings.ReplaceAll(name, theirs, debians)
-		}
-		all = append(all, fmt.Sprintf("%s %o %.12s", name, info.Mode().Perm(), sum))
+		all = append(all, named(name)+" "+content(t, path))
 
 		return nil
 	})
@@ -99,6 +91,33 @@ func contents(t *testing.T, folder string) []string {
 	slices.Sort(all)
 
 	return all
+}
+
+// named gives a file the name that Debian gives it, without what says that it is compressed.
+func named(name string) string {
+	name = regexp.MustCompile(`^/usr/lib(64|/[a-z0-9_]+-linux-gnu[a-z0-9]*)/`).ReplaceAllString(name, "/usr/lib/ARCHITECTURE/")
+	name = strings.Replace(name, "/zsh/site-functions/", "/zsh/vendor-completions/", 1)
+
+	return strings.TrimSuffix(name, ".gz")
+}
+
+// content is mode and checksum of a file, or where it leads; of what is compiled with other
+// options, or says where it is, only the mode.
+func content(t *testing.T, path string) string {
+	t.Helper()
+	if target, err := os.Readlink(path); err == nil {
+		return "→ " + target
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := ""
+	if !regexp.MustCompile(`/libcssc\.(so\.[0-9.]+|pc)$`).MatchString(path) {
+		sum = run(t, "sh", "-ec", `case $1 in *.gz) zcat "$1" ;; *) cat "$1" ;; esac | sha256sum`, "-", path)
+	}
+
+	return fmt.Sprintf("%o %.12s", info.Mode().Perm(), sum)
 }
 
 // ofTheKind says whether a file is what each kind of package has of its own.
@@ -350,7 +369,62 @@ func TestUpgradeOfAClusterChangesNothing(t *testing.T) {
 
 	f.fault("the package is removed from the master")
 	before.master.Run(t, before.master.Apt("purge", "cssc-agent")...)
-	after := f.takenOver(before, f.without(before.master))
-	f.write("heal", "-", "")
-	f.keeps(after)
+	f.takenOver(before, f.without(before.master))
+}
+
+// TestRPMLivesOnANode: the .rpm does the same. The nodes have no rpm; the one of this machine
+// works on a node's files, and its scripts run among the node's processes.
+func TestRPMLivesOnANode(t *testing.T) {
+	t.Parallel()
+	for _, suite := range lab.Suites() {
+		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
+			n := &stage{lab.New(t).Node(t, lab.NodeConfig{Suite: suite}), t}
+			n.Copy(t, lab.BuildProgram(t, "./integration/cmd/probe"), "/usr/bin/probe")
+			n.member("a", "cssc-init-1.target")
+			n.Boot(t)
+			base := t.TempDir()
+			n.rpm(base, "-i", lab.OlderVersion)
+			n.startsNothing()
+			n.Run(t, "systemctl", "enable", "--now", agentUnit)
+			n.Run(t, "cssc", "status", "--wait")
+			n.runs(lab.OlderVersion)
+			n.rpm(base, "-U", lab.NewerVersion)
+			n.runs(lab.NewerVersion)
+			n.never("a stopping")
+			n.rpm(base, "-e", "")
+			n.awaitTold("a stop")
+			if got := count(n.told(), "a starting"); got != 1 {
+				t.Errorf("the member was started %d times, want once", got)
+			}
+			if left := n.Run(t, "systemctl", "list-units", "--all", "--plain", "--no-legend", "cssc-*"); left != "" {
+				t.Errorf("systemd still knows of\n%s", left)
+			}
+			if left := n.Run(t, "find", "/usr", "/etc", "-xdev", "-name", "*cssc*", "!", "-path", "/etc/systemd/system/cssc-init-1.target.wants"); left != "" {
+				t.Errorf("left behind:\n%s", left)
+			}
+		})
+	}
+}
+
+// rpm installs, upgrades or, without a version, erases the packages of a node that runs; base is
+// the folder of rpm's own records.
+func (n *stage) rpm(base, action, version string) {
+	n.t.Helper()
+	pid := strconv.Itoa(n.PID())
+	argv := []string{"nsenter", "-t", pid, "-p", "-n", "-i", "-u", "rpm", "--root", "/proc/" + pid + "/root", "--dbpath", base, action, "--nodeps"}
+	for _, name := range []string{"cssc-agent", "cssc"} {
+		if version == "" {
+			argv = append(argv, name)
+
+			continue
+		}
+		folder, err := lab.Packages(lab.RPM, version)
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		files, _ := filepath.Glob(filepath.Join(folder, name+"-"+version+"-*.rpm"))
+		argv = append(argv, files...)
+	}
+	n.t.Logf("rpm %s %s: %s", action, version, run(n.t, argv...))
 }

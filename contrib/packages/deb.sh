@@ -42,10 +42,10 @@ if test "$kind" = source; then
 else
 	debianise
 	# A toolchain of one's own is as good as Debian's.
-	if command -v go >/dev/null; then export DEB_BUILD_PROFILES="${DEB_BUILD_PROFILES-} pkg.cssc.go"; fi
+	if command -v go >/dev/null; then export DEB_BUILD_PROFILES="pkg.cssc.go${DEB_BUILD_PROFILES:+ $DEB_BUILD_PROFILES}"; fi
 	# Debian's tools hide the caller's home folder from the build, and with it what Go is told.
 	for name in GOCACHE GOMODCACHE GOPROXY GOSUMDB GOTOOLCHAIN; do export "$name=$(go env "$name")"; done
-	(cd "$tree" && DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS-} nocheck noautodbgsym" dpkg-buildpackage --build=binary --no-pre-clean -us -uc) ||
+	(cd "$tree" && DEB_BUILD_OPTIONS="nocheck noautodbgsym${DEB_BUILD_OPTIONS:+ $DEB_BUILD_OPTIONS}" dpkg-buildpackage --build=binary --no-pre-clean -us -uc) ||
 		{ echo "deb.sh: on a Debian machine, sudo make deps installs what is missing" >&2; exit 1; }
 fi
 rm -rf "$tree"

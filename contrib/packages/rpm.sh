@@ -20,10 +20,12 @@ rm -rf "$work" "$folder"/*.rpm
 mkdir -p "$tree"
 
 # Debian's names of folders, on standard input, into those of the others.
-translate() { sed -e 's|usr/share/zsh/vendor-completions|usr/share/zsh/site-functions|'; }
+translate() { sed -e 's|usr/share/zsh/vendor-completions|usr/share/zsh/site-functions|' -e 's|usr/lib/\*/|usr/lib64/|'; }
 
-make -s -C "$top" build docs BUILD="$work/build" VERSION="$version"
-make -s -C "$top" install BUILD="$work/build" PREFIX=/usr DESTDIR="$tree" ZSHDIR=/usr/share/zsh/site-functions
+where=(BUILD="$work/build" VERSION="$version" PREFIX=/usr LIBDIR=/usr/lib64 ZSHDIR=/usr/share/zsh/site-functions)
+make -s -C "$top" build docs libcssc "${where[@]}"
+make -s -C "$top" install "${where[@]}" DESTDIR="$tree"
+strip --strip-unneeded "$tree"/usr/lib64/libcssc.so.*.*
 find "$tree/usr/share/man" -type f -exec gzip -9n {} +
 
 # field PACKAGE NAME: of the package's paragraph in debian/control.
@@ -47,7 +49,7 @@ contents() {
 	while read -r pattern; do
 		(cd "$tree" && compgen -G "$pattern") || { echo "rpm.sh: debian/$1.install: nothing is called $pattern" >&2; return 1; }
 	done < <(translate <"$here/debian/$1.install") | while read -r path; do
-		(cd "$tree" && find "$path" ! -type d -printf '%p %m file\n' -o -type d -path "etc/*" -printf '%p %m dir\n')
+		(cd "$tree" && find "$path" ! -type d -printf '%p %m file\n' -o -type d -path '*cssc*' -printf '%p %m dir\n')
 	done | sort -u | while read -r path mode type; do
 		case $type in
 		dir) printf '  - {dst: "/%s", type: dir, file_info: {mode: 0%s}}\n' "$path" "$mode" ;;
@@ -58,6 +60,7 @@ contents() {
 			;;
 		esac
 	done
+	printf '  - {dst: "/usr/share/licenses/%s", type: dir, file_info: {mode: 0755}}\n' "$2"
 	printf '  - {src: "%s/LICENSE", dst: "/usr/share/licenses/%s/LICENSE", type: license}\n' "$top" "$2"
 }
 

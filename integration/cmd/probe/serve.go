@@ -134,6 +134,7 @@ func (c *client) resync(ctx context.Context) {
 	var pending []struct {
 		Tag          uint64
 		Registration dbus.ObjectPath
+		Component    string
 		Sequence     string
 		Level        int32
 		Flags        uint64
@@ -144,6 +145,8 @@ func (c *client) resync(ctx context.Context) {
 	})
 	if err != nil {
 		c.note("resync:", err)
+
+		return
 	}
 	for _, one := range pending {
 		c.accept(ctx, call{one.Tag, place(one.Sequence, one.Level), one.Info})

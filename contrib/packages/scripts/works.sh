@@ -1,7 +1,7 @@
 # works ends an installation whose programs do not run here, built for another processor for
 # instance, while those of before still do.
 works() {
-	/usr/sbin/cssc-guard --version >/dev/null && /usr/sbin/cssc-agent --version >/dev/null && return
+	cssc-guard --version >/dev/null && cssc-agent --version >/dev/null && return
 	echo "cssc-agent: the programs of this version do not run on this machine; nothing was restarted." >&2
 	exit 1
 }

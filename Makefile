@@ -164,6 +164,9 @@ cover: ## coverage of the unit tests, per function, into build/cover.txt
 	$(GO) test -coverprofile=$(BUILD)/cover.out ./...
 	$(GO) tool cover -func=$(BUILD)/cover.out | tee $(BUILD)/cover.txt | tail -n 1
 
+# The same sources make the same pages: scdoc writes this day into them.
+docs: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+
 .PHONY: docs
 docs: ## man pages into build/man (needs scdoc)
 	@mkdir -p $(BUILD)/man

@@ -43,6 +43,7 @@ const (
 	WithHAProxy    Extra = "with-haproxy"    // a load balancer in front of nodes
 	WithKeepalived Extra = "with-keepalived" // for comparison only
 	WithPython     Extra = "with-python"     // what the Python client needs
+	WithShells     Extra = "with-shells"     // what completes: bash-completion, fish and zsh
 )
 
 // debianPackages are what the extra is made of; none for the bare one.
@@ -56,6 +57,8 @@ func (e Extra) debianPackages() []string {
 		return []string{"keepalived"}
 	case WithPython:
 		return []string{"python3-dbus", "python3-gi"}
+	case WithShells:
+		return []string{"bash-completion", "fish", "zsh"}
 	case Bare:
 	}
 

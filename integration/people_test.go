@@ -17,11 +17,11 @@ import (
 	"github.com/cssc-ha/cssc/integration/lab"
 )
 
-// person types into an interactive shell of a node and looks at what it shows. mu guards shown.
+// person types into an interactive shell of a node and looks at what it shows.
 type person struct {
 	n        *stage
 	terminal *os.File
-	mu       sync.Mutex
+	mu       sync.Mutex // guards shown
 	shown    []byte
 }
 

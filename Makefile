@@ -173,8 +173,9 @@ docs: ## man pages into build/man (needs scdoc)
 	@for page in contrib/man/*.scd; do out=$(BUILD)/man/$$(basename "$$page" .scd); scdoc < "$$page" > "$$out"; done
 
 .PHONY: docs-check
-docs-check: docs ## man pages through mandoc's own linter
+docs-check: docs ## man pages through mandoc's own linter, but for the empty paragraphs that scdoc makes
 	@for page in $(BUILD)/man/*; do mandoc -T lint -W error "$$page"; done
+	@if for page in $(BUILD)/man/*; do mandoc -T lint -W warning "$$page" || true; done | grep -v 'skipping paragraph macro: PP'; then exit 1; fi
 
 # ---- with root: real systemd ---------------------------------------------------------
 

@@ -111,7 +111,8 @@ func TestManualsNameTheEnvironment(t *testing.T) {
 	}
 }
 
-// TestManualsNameTheFlagsOfThePrograms: those of the daemons, both ways. cssc(1) has a test of its own.
+// TestManualsNameTheFlagsOfThePrograms: those of the daemons, both ways. Those of cssc have a
+// test of their own.
 func TestManualsNameTheFlagsOfThePrograms(t *testing.T) {
 	t.Parallel()
 	declared := regexp.MustCompile(`flags\.\w+\((?:&s\.\w+, )?"([a-z-]+)",`)

@@ -43,6 +43,33 @@ func TestManualNamesEveryCommandAndFlag(t *testing.T) {
 	}
 }
 
+// TestManualExplainsFlagsWithTheirCommand: a flag stands below its own command, with a line of
+// its own, or among those that many commands have. Cobra's own are explained by "cssc help".
+func TestManualExplainsFlagsWithTheirCommand(t *testing.T) {
+	t.Parallel()
+	text := readText(t, manual)
+	_, common, _ := strings.Cut(text, "\n# COMMANDS THAT CHANGE THE NODE\n")
+	common, _, _ = strings.Cut(common, "\n*cssc ")
+	sections := map[string]string{}
+	for _, part := range strings.Split(text, "\n*cssc ")[1:] {
+		heading, body, _ := strings.Cut(part, "\n")
+		name, _, _ := strings.Cut(heading, "*")
+		body, _, _ = strings.Cut(body, "\n# ")
+		sections["cssc "+name] += strings.ReplaceAll(heading, " *--", "\n*--") + "\n" + body
+	}
+	walkCommands((&app{}).rootCommand(), func(cmd *cobra.Command) {
+		if !cmd.HasParent() {
+			return
+		}
+		cmd.LocalNonPersistentFlags().VisitAll(func(flag *pflag.Flag) {
+			explained := regexp.MustCompile(`(?m)(^|, )\t*(\*-\w\*, )?\*--` + flag.Name + `\*|\*--` + flag.Name + `\* _`)
+			if !explained.MatchString(sections[cmd.CommandPath()]) && !explained.MatchString(common) {
+				t.Errorf("cssc(1), %s: --%s is not explained there", cmd.CommandPath(), flag.Name)
+			}
+		})
+	})
+}
+
 // TestEveryCommandHasHelp keeps each command's help complete: a short text and,
 // where it can be used by itself, an example.
 func TestEveryCommandHasHelp(t *testing.T) {

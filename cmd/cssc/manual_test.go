@@ -2,17 +2,20 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/cssc-ha/cssc/agent/config"
+	"github.com/cssc-ha/cssc/levels"
 )
 
 // TestManualNamesEveryCommandAndFlag walks the command tree: every command must
@@ -68,6 +71,37 @@ func TestManualExplainsFlagsWithTheirCommand(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestManualListsThePlainStatus compares the kinds of lines and their keys, in their order, with
+// what is printed of nodes in every state that the scenarios have.
+func TestManualListsThePlainStatus(t *testing.T) {
+	t.Parallel()
+	_, section, _ := strings.Cut(readText(t, manual), "\n# PLAIN OUTPUT\n")
+	section, _, _ = strings.Cut(section, "\n# ")
+	key := regexp.MustCompile(`([a-z_]+)=`)
+	documented := map[string]string{} // the keys by the kind of the line
+	for _, match := range regexp.MustCompile(`(?m)^\t\*([a-z]+)\*(.*)$`).FindAllStringSubmatch(section, -1) {
+		documented[match[1]] = strings.Join(key.FindAllString(match[2], -1), " ")
+	}
+	printed := map[string]string{"source": ""} // by another function, of another node
+	held := scenarioHeld()
+	held.Operations = []levels.OperationView{{ID: 7, Kind: levels.OperationShutdown, Node: "n1", Result: levels.ResultRunning, Step: "shut level 3"}}
+	for _, status := range []*report{held, scenarioTrouble(), scenarioCluster(), scenarioDrift(), scenarioCutOff()} {
+		for line := range strings.Lines((&app{system: system{boot: bootClock, now: time.Now}}).statusLines(status)) {
+			line = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`).ReplaceAllString(line, "-")
+			kind, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+			keys := strings.Join(key.FindAllString(rest, -1), " ")
+			if len(keys) > len(printed[kind]) {
+				printed[kind] = keys
+			} else if _, known := printed[kind]; !known {
+				printed[kind] = ""
+			}
+		}
+	}
+	if !maps.Equal(documented, printed) {
+		t.Errorf("cssc(1), PLAIN OUTPUT: got\n%q\nwant what is printed\n%q", documented, printed)
+	}
 }
 
 // TestEveryCommandHasHelp keeps each command's help complete: a short text and,

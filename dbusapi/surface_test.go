@@ -19,6 +19,7 @@ func TestDescriptionTablesAndManPageAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	explained := membersOfManual(string(page))
 	server := New(Options{Backend: newFakeAgent()})
 	tables := map[string][]string{
 		ManagerInterface:      propertyLines(managerProperties()),
@@ -74,11 +75,33 @@ func TestDescriptionTablesAndManPageAgree(t *testing.T) {
 			t.Errorf("%s: described properties\n%q, table\n%q", name, wanted, properties)
 		}
 		for _, line := range lines {
-			if !strings.Contains(string(page), "*"+strings.ReplaceAll(line, "_", "\\_")+"*\n") {
-				t.Errorf("the man page lacks the line *%s*", line)
+			if member := name + " " + line; explained[member] {
+				delete(explained, member)
+			} else {
+				t.Errorf("the man page lacks below INTERFACE %s the line *%s*", name, line)
 			}
 		}
 	}
+	for member := range explained {
+		t.Errorf("the man page explains what is not there: %s", member)
+	}
+}
+
+// membersOfManual lists what the sections INTERFACE of the man page explain: the interface and
+// the line of the member.
+func membersOfManual(page string) map[string]bool {
+	members := map[string]bool{}
+	for _, section := range strings.Split(page, "\n# INTERFACE ")[1:] {
+		section, _, _ = strings.Cut(section, "\n# ")
+		name, body, _ := strings.Cut(section, "\n")
+		for line := range strings.Lines(body) {
+			if text, isMember := strings.CutSuffix(strings.TrimPrefix(strings.TrimSpace(line), "*"), "*"); isMember && strings.HasPrefix(line, "*") {
+				members[name+" "+strings.ReplaceAll(text, "\\_", "_")] = true
+			}
+		}
+	}
+
+	return members
 }
 
 func memberLine(name string, arguments []argument) string {

@@ -41,6 +41,11 @@ func TestManualsHaveTheSectionsOfAManual(t *testing.T) {
 				t.Errorf("%s has no section %s", name, heading)
 			}
 		}
+		for _, status := range []string{"0", "1", "2"} {
+			if strings.HasSuffix(name, ".8") && !strings.Contains(text, "\n*"+status+"*\n\t") {
+				t.Errorf("%s does not explain exit status %s", name, status)
+			}
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.PersistentFlags().BoolVar(&a.asJSON, "json", false, "print JSON, as described in cssc(1)")
 	root.PersistentFlags().StringVar(&a.address, "bus", "", "`ADDRESS` of the D-Bus bus instead of the system bus")
 	root.PersistentFlags().DurationVar(&a.timeout, "timeout", 0, "give up after this time, such as 90s or 10m")
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	freely(root, "bus", "timeout")
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {

@@ -70,6 +70,22 @@ func freely(cmd *cobra.Command, flags ...string) {
 	}
 }
 
+// files lets the shell offer its own: files, and for it to say which.
+func files(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
+// needsFlag offers the flag without which a command does nothing, until it is given.
+func needsFlag(name string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if cmd.Flags().Changed(name) {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+
+		return offers([]offer{{"--" + name, cmd.Flag(name).Usage}}, begun)
+	}
+}
+
 // completes says how the value of a flag is completed; the flag must exist.
 func completes(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {

@@ -74,6 +74,8 @@ func (a *app) failoverCommand() *cobra.Command {
 			"node is not off, there are two masters.",
 		Example: "  cssc failover --fenced n1 --reason 'power supply removed'",
 		Args:    arguments(0),
+
+		ValidArgsFunction: needsFlag("fenced"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if fenced == "" {
 				return failed(exitUsage, errors.New("cssc failover: --fenced NODE is missing"), "usage: "+cmd.UseLine())

@@ -55,7 +55,7 @@ func (a *app) keysGenerateCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&file, "file", "/etc/cssc/keyring", "the `FILE` to write")
 	cmd.Flags().BoolVar(&force, "force", false, "replace the file; a node with the old key is locked out")
-	_ = cmd.MarkFlagFilename("file")
+	completes(cmd, "file", files)
 
 	return cmd
 }

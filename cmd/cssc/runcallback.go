@@ -68,6 +68,8 @@ func (a *app) runCallbackCommand() *cobra.Command {
 			"for from CSSC_SEQUENCE, CSSC_LEVEL, CSSC_ROLE, CSSC_TERM and others, see cssc(1).\n" +
 			"It goes on until it is terminated; use it as a service of Type=notify.",
 		Example: "  cssc run-callback --component naming --init 0 --shut last -- /usr/lib/naming/switch",
+
+		ValidArgsFunction: files,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wanted, err := options.registrations()
 			if err != nil {

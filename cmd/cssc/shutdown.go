@@ -87,6 +87,8 @@ func (a *app) rebootCommand() *cobra.Command {
 			"cssc shutdown NODE --reboot",
 		Example: "  cssc reboot --rolling --dry-run\n  cssc reboot --rolling --reason 'kernel update'",
 		Args:    arguments(0),
+
+		ValidArgsFunction: needsFlag("rolling"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !rolling {
 				return failed(exitUsage, errors.New("cssc reboot: --rolling is missing"), "one node: cssc shutdown NODE --reboot")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/cssc-ha/cssc/agent/config"
@@ -208,7 +209,7 @@ func (l *loop) decided(ctx context.Context, action election.Action, saved bool) 
 	case election.RestartGranted:
 		l.granted = true
 		if l.election.Lease().Term != 0 { // else there is no role to keep
-			l.journal.tell(ctx, msgRestartGranted, "until", action.Until)
+			l.journal.tell(ctx, msgRestartGranted, "until", untilWords(action.Until))
 		}
 	case election.Note:
 		l.journal.tell(ctx, msgElection, "topic", action.Topic, "text", action.Text)
@@ -350,6 +351,15 @@ func (l *loop) giveBack(ctx context.Context, to levels.NodeID) {
 	}
 	err := l.elect(ctx, election.ReleaseAsked{To: election.NodeID(to)})
 	l.push(levels.RoleReleased{Err: errorText(err)})
+}
+
+// untilWords is an instant of the lease clock, which in a cluster of one or two may be no end.
+func untilWords(until election.Instant) string {
+	if until == election.Forever {
+		return "no end"
+	}
+
+	return strconv.FormatInt(int64(until), 10)
 }
 
 // killMembers ends by force whatever a mastership may have running.

@@ -65,12 +65,13 @@ func (h *JournalHandler) Handle(_ context.Context, record slog.Record) error {
 	separator := ": "
 	add := func(attr slog.Attr, group string) {
 		value := attr.Value.Resolve().String()
-		switch {
-		case value == "":
-		case attr.Key == messageIDKey:
+		if attr.Key == messageIDKey {
 			fields["MESSAGE_ID"] = value
-		default:
-			fields["CSSC_"+fieldName(group+attr.Key)] = value
+
+			return
+		}
+		fields["CSSC_"+fieldName(group+attr.Key)] = value // empty or not: the catalogue refers to it
+		if value != "" {
 			text.WriteString(separator + group + attr.Key + "=" + quoteWhenNeeded(value))
 			separator = " "
 		}

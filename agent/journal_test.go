@@ -32,7 +32,7 @@ func TestJournalEntries(t *testing.T) {
 	want := []sent{
 		{priorityError, `sequence is held: level=3 reason="a failed: 'x'; see its log"`, map[string]string{
 			"SYSLOG_IDENTIFIER": "cssc-agent", "MESSAGE_ID": msgSequenceHeld.describe().id,
-			"CSSC_LEVEL": "3", "CSSC_REASON": "a failed: \"x\"\nsee its log",
+			"CSSC_LEVEL": "3", "CSSC_REASON": "a failed: \"x\"\nsee its log", "CSSC_EMPTY": "",
 		}},
 		{priorityWarning, "lost: peer=n2 bus_tries=4", map[string]string{
 			"SYSLOG_IDENTIFIER": "cssc-agent", "CSSC_PEER": "n2", "CSSC_BUS_TRIES": "4",

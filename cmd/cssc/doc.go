@@ -3,8 +3,8 @@
 //
 // # Model
 //
-// Every command but attach, detach, verify and "keys generate" is a question or a request to the
-// local agent's D-Bus interface, org.cssc.Agent1; cssc keeps no state of its own.
+// Every command but attach, detach, verify, doctor, report and "keys generate" is a question or a
+// request to the local agent's D-Bus interface, org.cssc.Agent1; cssc keeps no state of its own.
 // Commands are methods of app, one file a family. The agentPort interface is all
 // that they know of the agent; connection.go satisfies it with the client of
 // package dbusapi.
@@ -16,6 +16,10 @@
 //	sequence sync reload keys voter failover                  ask, say what happened
 //	run-callback                                              a service's side of the interface
 //	attach detach verify                                      local files and systemd
+//	doctor report                                             all of that, as far as it is there
+//
+// What is pure or large has a package below this one, for this command alone: doctor (checks over
+// facts), screen (the whole terminal, for watch), bundle (the archive of report).
 //
 // What is printed has three forms: for a person at a terminal (tables, colour,
 // live progress), plain lines when the output is not a terminal, and JSON with
@@ -37,8 +41,9 @@
 //
 // # Concurrency
 //
-// One goroutine runs the command; the client of package dbusapi has its own.
-// Only run-callback starts more: one for each command that it runs.
+// One goroutine runs the command; the client of package dbusapi has its own. Only these start
+// more: run-callback one for each command that it runs, watch one beside that of the screen,
+// doctor and report some that read, each bounded in time.
 //
 // # Errors
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cssc-ha/cssc/agent/config"
@@ -71,6 +72,9 @@ func (a *app) agentFacts(ctx context.Context, facts *doctor.Facts) ([]levels.Mem
 	if err != nil {
 		return nil, err
 	}
+	for i, node := range status.Nodes {
+		status.Nodes[i].Barred = barredWords(node) != "" // which does not travel
+	}
 	facts.Agent.Value = doctor.Agent{
 		Version: status.Version, Node: status.Node, State: status.State, Role: status.Role, Master: status.Master, Vice: status.Vice,
 		Election: status.Election, Quorate: status.Quorate, Voters: status.Voters, VotersHeard: status.VotersHeard,
@@ -79,11 +83,15 @@ func (a *app) agentFacts(ctx context.Context, facts *doctor.Facts) ([]levels.Mem
 	if !several(status) {
 		return status.Members, nil
 	}
+	var keys sync.WaitGroup // which wait for nodes that are away
+	keys.Go(func() {
+		limited, cancel := context.WithTimeout(ctx, limitKeys)
+		defer cancel()
+		list, err := agent.Keys(limited, levels.KeyRequest{Verb: levels.KeysList})
+		facts.Keys = doctor.Of(list, err)
+	})
 	facts.Others = a.others(ctx, agent, status)
-	limited, cancelKeys := context.WithTimeout(ctx, limitKeys)
-	defer cancelKeys()
-	keys, err := agent.Keys(limited, levels.KeyRequest{Verb: levels.KeysList})
-	facts.Keys = doctor.Of(keys, err)
+	keys.Wait()
 
 	return status.Members, nil
 }

@@ -38,7 +38,7 @@ func (a *app) watchCommand() *cobra.Command {
 				return err
 			}
 			defer func() { _ = agent.Close() }()
-			if a.terminalIn && a.terminalOut && !a.asJSON && a.getenv("TERM") != "dumb" {
+			if !a.asJSON && a.drawable() {
 				return a.fullScreen(ctx, agent)
 			}
 			w := &watcher{app: a, agent: agent}
@@ -46,6 +46,11 @@ func (a *app) watchCommand() *cobra.Command {
 			return w.run(ctx)
 		},
 	}
+}
+
+// drawable says that a person sits at a terminal whose size is known, and whose cursor can be moved.
+func (a *app) drawable() bool {
+	return a.terminalIn && a.terminalOut && a.getenv("TERM") != "dumb" && a.width() > 0 && a.height() > 0
 }
 
 // watcher shows the status until its context ends. It belongs to one goroutine.

@@ -152,7 +152,7 @@ func TestValuesBehindTellingWordsAreHidden(t *testing.T) {
 		"SetCredential=a:b":                                           "SetCredential=[left out]",
 		"ExecStart=/usr/bin/x --password hunter2 --fast":              "ExecStart=/usr/bin/x --password [left out] --fast",
 		"ExecStart=/usr/bin/x --db-password=hunter2":                  "ExecStart=/usr/bin/x --db-password=[left out]",
-		`{"api_token": "hunter2", "node": "n1"}`:                      `{"api_token": [left out], "node": "n1"}`,
+		`{"api_token": "hunter2", "node": "n1"}`:                      `{"api_token": "[left out]", "node": "n1"}`,
 		"connect to postgres://app:hunter2@db/x":                      "connect to postgres://app:[left out]@db/x",
 		"-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----": "-----BEGIN PRIVATE KEY-----[left out]-----END PRIVATE KEY-----",
 		"the term is the fencing token of services":                   "the term is the fencing token of services",

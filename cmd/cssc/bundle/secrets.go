@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,7 +28,7 @@ const (
 func NewSecrets(keys ...[]byte) Secrets {
 	s := Secrets{patterns: []*regexp.Regexp{
 		// Whole values that are secrets by what they are for.
-		regexp.MustCompile(`(?m)^(\s*(?:Environment|PassEnvironment|SetCredential|SetCredentialEncrypted)\s*=).+$`),
+		regexp.MustCompile(`(?m)^(\s*(?:Environment|PassEnvironment|SetCredential|SetCredentialEncrypted)\s*=)(.+)$`),
 		// A word that says so, and its value: password=x, "api_token": "x".
 		regexp.MustCompile(`(?i)([\w-]*(?:` + telling + `)[\w-]*["']?[ \t]*[:=][ \t]*)("[^"\n]*"|'[^'\n]*'|[^\s"',;\[][^\s"',;]*)`),
 		// The same as an option: --password x.
@@ -73,7 +74,11 @@ func (s Secrets) Hide(data []byte) (clean []byte, count int) {
 		data = pattern.ReplaceAllFunc(data, func(match []byte) []byte {
 			groups := pattern.FindSubmatch(match)
 			count++
-			out := append(bytes.Clone(groups[1]), hidden...)
+			quote := groups[2][:0]
+			if first := groups[2][:min(1, len(groups[2]))]; bytes.ContainsAny(first, `"'`) {
+				quote = first // so that a document stays one
+			}
+			out := slices.Concat(groups[1], quote, []byte(hidden), quote)
 			if len(groups) > 3 {
 				out = append(out, groups[3]...)
 			}

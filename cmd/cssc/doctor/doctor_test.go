@@ -167,6 +167,9 @@ func ailments() []ailment {
 		{"no heir", func(f *Facts) {
 			node(f, "n2").Qualified, node(f, "n3").Eligible, f.Agent.Value.Vice = false, false, ""
 		}, []string{"quorum warn if n1, the master, is lost: quorum 2 of 3, but no node could take over → n2 is locked: cssc unlock n2"}},
+		{"heir barred", func(f *Facts) {
+			node(f, "n2").Barred, node(f, "n3").Qualified, f.Agent.Value.Vice = true, false, ""
+		}, []string{"quorum warn if n1, the master, is lost: quorum 2 of 3, but no node could take over → n2 is given no role since its promote failed: cssc explain n2; n3 is locked"}},
 		{"one eligible", func(f *Facts) {
 			f.Config.Value.Nodes[1].Eligible, f.Config.Value.Nodes[2].Eligible = false, false
 		}, []string{"voters warn only one node may hold a role"}},

@@ -126,6 +126,8 @@ func heirHints(a Agent, lost levels.NodeID) []string {
 			do = append(do, name+" is locked: cssc unlock "+name)
 		case !node.InStep:
 			do = append(do, name+" has another configuration: make the files the same")
+		case node.Barred:
+			do = append(do, name+" is given no role since its promote failed: cssc explain "+name)
 		default:
 			do = append(do, fmt.Sprintf("%s is %s: cssc explain %s", name, node.State, name))
 		}

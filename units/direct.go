@@ -263,6 +263,9 @@ func (s *session) groups(ctx context.Context, states map[string]*state) ([]Doome
 	keys := []string{"ControlGroup", "Slice", "MainPID"}
 	var requests []request
 	for _, name := range names {
+		if !hasProcesses(name) {
+			continue // to be told so three times takes PID 1 as long as an answer
+		}
 		iface := systemdName + "." + unitTypes()[unitType(name)]
 		for _, key := range keys {
 			requests = append(requests, request{unitObject(name), propertiesGet, []any{iface, key}})
@@ -271,9 +274,12 @@ func (s *session) groups(ctx context.Context, states map[string]*state) ([]Doome
 	calls := s.callAll(ctx, requests)
 	out := make([]Doomed, len(names))
 	for i, name := range names {
-		answers := calls[i*len(keys) : (i+1)*len(keys)]
+		answers := make([]*dbus.Call, len(keys))
+		if hasProcesses(name) {
+			answers, calls = calls[:len(keys)], calls[len(keys):]
+		}
 		for _, call := range answers {
-			if call.Err != nil && (ctx.Err() != nil || s.broken(call.Err)) {
+			if call != nil && call.Err != nil && (ctx.Err() != nil || s.broken(call.Err)) {
 				return nil, fmt.Errorf("read unit %s: %w", name, call.Err)
 			}
 		}
@@ -289,11 +295,21 @@ func (s *session) groups(ctx context.Context, states map[string]*state) ([]Doome
 	return out, nil
 }
 
+// hasProcesses says whether units of this type have a control group.
+func hasProcesses(name string) bool {
+	switch unitType(name) {
+	case "target", "timer", "path", "device", "automount":
+		return false
+	default:
+		return true
+	}
+}
+
 // answer is the value of one property; zero when the type has none of that name.
 func answer[T any](call *dbus.Call) T {
 	var v dbus.Variant
 	var zero T
-	if call.Err != nil || call.Store(&v) != nil {
+	if call == nil || call.Err != nil || call.Store(&v) != nil {
 		return zero
 	}
 	value, _ := v.Value().(T)

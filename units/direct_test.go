@@ -64,6 +64,9 @@ func TestDoomedIsWhatTheMasterRuns(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v\n%+v\nwant\n%+v", err, got, want)
 	}
+	if n := f.count("Get " + systemdName + ".Target"); n != 0 {
+		t.Errorf("%d questions about processes of targets, which have none", n)
+	}
 }
 
 // TestDirectTellsAndDoesNotWait: one message for each unit, and a lost connection is made

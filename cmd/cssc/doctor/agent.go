@@ -18,8 +18,7 @@ const (
 // agent says whether the agent answers, and what it waits for an operator with.
 func agent(f Facts) []Result {
 	if !f.Agent.ok() {
-		result := fail("no answer from the agent: "+f.Agent.Why,
-			"start it: systemctl start cssc-agent", "look at it: systemctl status cssc-agent; journalctl -b -u cssc-agent")
+		result := fail("no answer from the agent: "+f.Agent.Why, append(slices.Clone(f.Reach), "look at it: systemctl status cssc-agent; journalctl -b -u cssc-agent")...)
 		if f.Host.Standalone {
 			result.Text += "; this boot, or the next, is without the cluster (cssc shutdown --standalone)"
 			result.Do = []string{"back into the cluster: reboot, or rm /var/lib/cssc/standalone and systemctl start cssc-agent"}

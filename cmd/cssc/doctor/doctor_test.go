@@ -117,6 +117,7 @@ func ailments() []ailment {
 	return []ailment{
 		{"agent down", func(f *Facts) {
 			f.Agent.Why, f.Keys.Why, f.Members.Why, f.Others = "cssc-agent is not running", "the agent does not answer", "the agent does not answer", nil
+			f.Reach = []string{"start it: systemctl start cssc-agent"}
 		}, []string{
 			"agent fail no answer from the agent: cssc-agent is not running → start it: systemctl start", "versions skip the versions of the agents",
 			"drift skip", "keys skip the keys of the other nodes", "nodes skip", "quorum skip", "limits skip the limits of the members",
@@ -143,7 +144,10 @@ func ailments() []ailment {
 		{"no key", func(f *Facts) { f.Config.Value.Security = config.Security{Insecure: true} }, []string{"keys warn the nodes talk in the clear"}},
 		{"keyring open", func(f *Facts) { f.Keyring = Of(0, errors.New("others may read or change it")) }, []string{"keys fail the agent cannot start the next time: others may"}},
 		{"keyring, not root", func(f *Facts) { f.Root, f.Keyring = false, Of(0, errors.New("permission denied")) }, []string{"keys skip the keyring file not checked: only root"}},
-		{"key missing", func(f *Facts) { f.Keys.Value[0].Missing = []levels.NodeID{"n3"} }, []string{"keys fail key 0011223344aa encrypts, and these nodes do not have it or did not answer: n3"}},
+		{"key missing", func(f *Facts) { f.Keys.Value[0].Missing = []levels.NodeID{"n3"} }, []string{"keys fail key 0011223344aa encrypts, and these nodes do not have it: n3"}},
+		{"keys not told", func(f *Facts) {
+			f.Keys.Value[0].Missing, f.Others[1].Why = []levels.NodeID{"n3"}, "no answer within 3s"
+		}, []string{"keys skip the keys of n3 not checked: no answer from there", "nodes warn n3 is heard and does not answer a question: no answer within 3s"}},
 		{"rotation half done", func(f *Facts) {
 			f.Keys.Value = append(f.Keys.Value, levels.KeyView{Key: "ffff00001111", Nodes: []levels.NodeID{"n1"}})
 		}, []string{"keys warn a rotation is half done: ffff00001111 is still accepted"}},
@@ -184,6 +188,7 @@ func ailments() []ailment {
 		}, []string{"quorum warn if n1, the master, is lost: nobody takes over by itself → a person can", "quorum warn if n2 is lost: n1 goes on alone"}},
 		{"calendar", func(f *Facts) { f.Others[0].Clock.Value.Ahead = -time.Hour }, []string{"clock warn the calendar of n1 is 1h0m0s behind this node's"}},
 		{"lease clock", func(f *Facts) { f.Others[0].Clock.Value.Rate = -15 }, []string{"clock fail the lease clock of n1 goes wrong by -15.0 permille"}},
+		{"slow answers", func(f *Facts) { f.Others[0].Clock.Value.RateError = 20 }, []string{"clock skip the lease clock of n1 not checked: its answers took too long"}},
 		{"old agent's clock", func(f *Facts) { f.Others[0].Clock = Known[Clock]{Why: "its agent is older"} }, []string{"clock skip the clocks of n1 not checked"}},
 		{"unsynchronized", func(f *Facts) { f.Host.Synchronized.Value = false }, []string{"clock warn nothing keeps this node's calendar right"}},
 		{"short window", func(f *Facts) { f.Host.Window.Value = 5 * time.Second }, []string{"logind fail a plain reboot is cut off: logind waits 5s"}},

@@ -32,6 +32,8 @@ type Facts struct {
 	// Root says that whoever asks may read everything.
 	Root  bool
 	Agent Known[Agent]
+	// Reach is what to do so that the agent answers, when it does not.
+	Reach []string
 	// Others are the answers of the other nodes that the agent hears.
 	Others []Other
 	// Keys are the cluster's, as every node answered; not known in a cluster of one.

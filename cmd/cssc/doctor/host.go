@@ -240,6 +240,9 @@ func clockOf(f Facts, other Other) []Result {
 		results = append(results, warn(fmt.Sprintf("the calendar of %s is %v %s this node's", other.Node, by.Round(time.Millisecond), word),
 			"on the one that is wrong: timedatectl; leases do not need it"))
 	}
+	if f.Config.ok() && c.RateError > float64(f.Config.Value.Mastership.ClockErrorPermille) {
+		results = append(results, skip("the lease clock of "+string(other.Node), fmt.Sprintf("its answers took too long to see less than %.1f permille", c.RateError)))
+	}
 	if len(results) == 0 {
 		results = append(results, pass("%s: calendar within %v, lease clock within %.1f permille", other.Node,
 			(max(c.Ahead, -c.Ahead)+c.Error).Round(time.Millisecond), max(c.Rate, -c.Rate)+c.RateError))

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cssc-ha/cssc/levels"
@@ -33,11 +34,11 @@ func keys(f Facts) []Result {
 		return append(results, skip("the keys of the other nodes", f.Keys.Why))
 	}
 
-	return append(results, sharedKeys(f.Keys.Value)...)
+	return append(results, sharedKeys(f, f.Keys.Value)...)
 }
 
-// sharedKeys finds a rotation that was half done.
-func sharedKeys(all []levels.KeyView) []Result {
+// sharedKeys finds nodes without the key in use, and a rotation that was half done.
+func sharedKeys(f Facts, all []levels.KeyView) []Result {
 	var primaries, old []string
 	var results []Result
 	for _, key := range all {
@@ -46,9 +47,8 @@ func sharedKeys(all []levels.KeyView) []Result {
 		} else {
 			old = append(old, key.Key)
 		}
-		if key.Primary && len(key.Missing) > 0 {
-			results = append(results, fail(fmt.Sprintf("key %s encrypts, and these nodes do not have it or did not answer: %s", key.Key, joined(key.Missing)),
-				"bring them back, then: cssc keys rotate", "one that was away during a rotation needs the keyring file of another"))
+		if key.Primary {
+			results = append(results, without(f, key)...)
 		}
 	}
 	switch {
@@ -66,6 +66,29 @@ func sharedKeys(all []levels.KeyView) []Result {
 	}
 
 	return []Result{pass("every node encrypts under the same key, and knows no other")}
+}
+
+// without says which nodes lack the key in use. Those that answer no question have not told of
+// their keys, and the check of the nodes tells of them.
+func without(f Facts, key levels.KeyView) []Result {
+	var lacking, mute []levels.NodeID
+	for _, node := range key.Missing {
+		if slices.ContainsFunc(f.Others, func(other Other) bool { return other.Node == node && other.Why == "" }) {
+			lacking = append(lacking, node)
+		} else {
+			mute = append(mute, node)
+		}
+	}
+	var results []Result
+	if len(lacking) > 0 {
+		results = append(results, fail(fmt.Sprintf("key %s encrypts, and these nodes do not have it: %s", key.Key, joined(lacking)),
+			"finish the rotation: cssc keys rotate", "a node that was away during a rotation needs the keyring file of another, then: systemctl restart cssc-agent"))
+	}
+	if len(mute) > 0 {
+		results = append(results, skip("the keys of "+joined(mute), "no answer from there"))
+	}
+
+	return results
 }
 
 func joined(nodes []levels.NodeID) string {

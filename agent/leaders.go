@@ -59,7 +59,8 @@ func obstacles(node *levels.NodeView, seen *election.View) []string {
 	}
 	list := fresh.Obstacles()
 	if leads && !standing.Qualified && len(list) == 0 {
-		list = append(list, fmt.Sprintf("it is about to take no role; ask \"cssc explain %s\"", node.Node))
+		list = append(list, fmt.Sprintf("it takes no role now, and gossip does not say why yet: unlock it with \"cssc unlock %[1]s\" if it is locked, "+
+			"or ask \"cssc explain %[1]s\"", node.Node))
 	}
 
 	return list

@@ -65,7 +65,7 @@ func TestObstaclesAreThoseOfNow(t *testing.T) {
 		"its card says nothing yet":            {with(func(n *levels.NodeView) { n.State = levels.StateDown }), peer(election.RoleMaster, up, true), ""},
 		"it is initializing":                   {early, peer(election.RoleMaster, election.Standing{Qualified: true}, true), "wait until it is up"},
 		"its unlock is not in its card":        {locked, peer(election.RoleMaster, up, true), ""},
-		"its lock is not in its card":          {&fit, peer(election.RoleMaster, idle, true), "about to take no role"},
+		"its lock is not in its card":          {&fit, peer(election.RoleMaster, idle, true), "cssc unlock n2"},
 		"locked":                               {locked, peer(election.RoleMaster, idle, true), "unlock it"},
 		"barred":                               {barred, peer(election.RoleMaster, idle, true), "no role until 14:03:22"},
 		"barred no more":                       {barred, peer(election.RoleMaster, up, true), ""},

@@ -3,83 +3,16 @@
 package integration_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/creack/pty"
-
 	"github.com/cssc-ha/cssc/integration/lab"
+	"github.com/cssc-ha/cssc/integration/terminal"
 )
-
-// person types into an interactive shell of a node and looks at what it shows.
-type person struct {
-	n        *stage
-	terminal *os.File
-	mu       sync.Mutex // guards shown
-	shown    []byte
-}
-
-// sitsAt starts the shell on a terminal of its own; it ends with the test.
-func (n *stage) sitsAt(shell ...string) *person {
-	n.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	process := n.Command(ctx, 0, shell...)
-	terminal, err := pty.StartWithSize(process, &pty.Winsize{Rows: 50, Cols: 200})
-	if err != nil {
-		cancel()
-		n.t.Fatalf("%v on a terminal: %v", shell, err)
-	}
-	p := &person{n: n, terminal: terminal}
-	read := make(chan struct{})
-	go func() { // until the terminal is closed
-		defer close(read)
-		buffer := make([]byte, 4096)
-		for {
-			count, err := terminal.Read(buffer)
-			p.mu.Lock()
-			p.shown = append(p.shown, buffer[:count]...)
-			p.mu.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
-	n.t.Cleanup(func() {
-		cancel()
-		_ = process.Wait()
-		_ = terminal.Close()
-		<-read
-	})
-
-	return p
-}
-
-// types forgets what was shown, types, and waits until the shell shows what is wanted.
-func (p *person) types(keys, wanted string) {
-	p.n.t.Helper()
-	p.mu.Lock()
-	p.shown = nil
-	p.mu.Unlock()
-	if _, err := p.terminal.WriteString(keys); err != nil {
-		p.n.t.Fatal(err)
-	}
-	pattern := regexp.MustCompile(wanted)
-	lab.Eventually(p.n.t, upLimit, fmt.Sprintf("%s: the shell after %q", p.n.Suite, keys), func() error {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if shown := strings.NewReplacer("\a", "", "\r", "").Replace(string(p.shown)); !pattern.MatchString(shown) {
-			return fmt.Errorf("it shows %q, want %q", shown, wanted)
-		}
-
-		return nil
-	})
-}
 
 // TestShellsCompleteWhatThereIs: bash and zsh, with a person at the key, and fish offer the nodes,
 // runs, units and components of a node by the files that "make install" puts there. When the
@@ -93,18 +26,20 @@ func TestShellsCompleteWhatThereIs(t *testing.T) {
 		n.WriteFile(t, "/etc/zsh/zshrc", "autoload -Uz compinit && compinit -u\n")
 		n.bootUp()
 		const anew = "\x15" // what stands in the line is forgotten
-		for _, shell := range [][]string{{"bash", "-li"}, {"zsh", "-i"}} {
-			p := n.sitsAt(shell...)
-			p.types("echo rea''dy\n", `ready\n`)
-			p.types("cssc status \t", `cssc status n1 `)
-			p.types(anew+"cssc memb\t", `cssc members $`)
-			p.types("data\t", `base.service `)
-			p.types(anew+"cssc attach zl\t", `cssc attach zlater.service `)
-			p.types("--rol\t", `e `)
-			p.types("ma\t", `ster `)
-			p.types("--level la\t", `st `)
-			p.types(anew+"cssc run-callback --component nam\t", `naming `)
-			p.types(anew+"cssc plot \t", `cssc plot 1 `)
+		for _, shell := range []string{"bash -li", "zsh -i"} {
+			p := terminal.Start(t, n.Command(t.Context(), 0, append([]string{"env", "TERM=xterm"}, strings.Fields(shell)...)...))
+			p.Types("echo rea''dy\n")
+			p.Shows(`^ready`)
+			p.Types("cssc status \t")
+			p.Shows(`cssc status n1`)
+			p.Types(anew + "cssc memb\tdata\t")
+			p.Shows(`cssc members database\.service`)
+			p.Types(anew + "cssc attach zl\t--rol\tma\t--level la\t")
+			p.Shows(`cssc attach zlater\.service --role master --level last`)
+			p.Types(anew + "cssc run-callback --component nam\t")
+			p.Shows(`cssc run-callback --component naming`)
+			p.Types(anew + "cssc plot \t")
+			p.Shows(`cssc plot 1`)
 		}
 		if got := n.Run(t, "fish", "-c", `complete -C "cssc status "`); !strings.Contains(got, "n1\tmaster, up") {
 			t.Errorf("fish offers %q, want n1 and that it is the master", got)

@@ -1,6 +1,12 @@
 // Package dbusapi is the bus interface org.cssc.Agent1: the server inside the
 // agent, and the client for services and commands.
 //
+// A service begins with [Connect] and [Client.Register]; its [Handler] is told when and in
+// which role, and [Client.Done] says that it is done. One that starts late reads
+// [Client.Status], one that follows the master [Client.MasterReady] and [Client.Events]. The
+// examples are whole services in small; contrib/examples/porter is one with its unit, and
+// contrib/doc/tutorial.md the way there.
+//
 // # Model
 //
 //	bus ─▶ reader ─▶ inbox (a queue for each client, in turns) ─▶ workers ─▶ Backend

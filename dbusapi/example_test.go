@@ -64,6 +64,109 @@ func prepare(ctx context.Context, call dbusapi.Invocation) error {
 	return ctx.Err()
 }
 
+// Work that fails says why: people read it in "cssc status", and what happens then is
+// configured. The invocation is answered once; a second answer is refused.
+func ExampleClient_Done() {
+	address, invoke, stop := dbusapi.PrivateAgent()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client, err := dbusapi.Connect(ctx, dbusapi.ClientOptions{Address: address})
+	if err != nil {
+		log.Print(err)
+
+		return
+	}
+	defer func() { _ = client.Close() }()
+	calls := make(chan dbusapi.Invocation, 1)
+	registration := dbusapi.Registration{
+		Component: "store", Sequence: levels.Promote, Level: levels.Last, Timeout: 20 * time.Second, OnFailure: levels.PolicyAbort,
+	}
+	err = client.Register(ctx, registration, func(_ context.Context, call dbusapi.Invocation) { calls <- call })
+	if err != nil {
+		log.Print(err)
+
+		return
+	}
+	invoke("store")
+	call := <-calls
+	fmt.Println("failed:", client.Done(ctx, call.Tag, errors.New("the copy is behind by 3 records")))
+	err = client.Done(ctx, call.Tag, nil)
+	fmt.Println("again:", errors.Is(err, levels.ErrNoSuchInvocation))
+	// Output:
+	// failed: <nil>
+	// again: true
+}
+
+// A service that was started late: levels that are behind the node do not come back, so it
+// looks itself what its node is. Register first; then what begins meanwhile is not missed.
+func ExampleClient_Status() {
+	address, _, stop := dbusapi.PrivateAgent()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client, err := dbusapi.Connect(ctx, dbusapi.ClientOptions{Address: address})
+	if err != nil {
+		log.Print(err)
+
+		return
+	}
+	defer func() { _ = client.Close() }()
+	now, err := client.Status(ctx)
+	if err != nil {
+		log.Print(err)
+
+		return
+	}
+	// While promote or demote runs nobody is ready, and their levels will come.
+	if now.MasterReady && now.Role == levels.RoleMaster {
+		fmt.Printf("%s serves in term %d\n", now.Node, now.Term)
+	}
+	// Output:
+	// n1 serves in term 3
+}
+
+// A client that follows the master: it asks who is ready, and asks again when something has
+// happened. Events are hints; what counts is the answer.
+func ExampleClient_Events() {
+	address, _, stop := dbusapi.PrivateAgent()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client, err := dbusapi.Connect(ctx, dbusapi.ClientOptions{Address: address})
+	if err != nil {
+		log.Print(err)
+
+		return
+	}
+	defer func() { _ = client.Close() }()
+	events, err := client.Events(ctx)
+	if err != nil {
+		log.Print(err)
+
+		return
+	}
+	if _, err = client.RequestOperation(ctx, dbusapi.OperationRequest{Kind: levels.OperationSwitchover}); err != nil {
+		log.Print(err) // levels.ErrRefused: the text names what is in the way
+
+		return
+	}
+	for event := range events {
+		if event.Name != "OperationRemoved" && event.Name != dbusapi.EventMissed {
+			continue
+		}
+		node, term, err := client.MasterReady(ctx)
+		if errors.Is(err, levels.ErrTryAgain) {
+			continue // nobody is ready; MasterReady will tell
+		}
+		fmt.Println(node, term, err)
+
+		break
+	}
+	// Output:
+	// n1 3 <nil>
+}
+
 // An administrative command: stop the cluster services of this node, and wait.
 func ExampleClient_WaitOperation() {
 	address, _, stop := dbusapi.PrivateAgent()

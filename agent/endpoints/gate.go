@@ -14,9 +14,9 @@ const (
 	maxConnections = 128
 	// A rate: paceConnections in each paceWindow are taken, the others wait in the kernel,
 	// which bounds their number. With one processor for the whole agent a flood must not take
-	// more than a small part of it.
-	paceConnections = 50
-	paceWindow      = 100 * time.Millisecond
+	// more than a small part of it, and not much at a time.
+	paceConnections = 5
+	paceWindow      = 10 * time.Millisecond
 )
 
 // gate takes connections, not too many and not too fast.

@@ -98,7 +98,8 @@ struct invocation {
 struct operation {
     struct operation *next;
     uint64_t id;
-    bool listed; /* by the agent, while its list is read */
+    bool expected; /* in the list that the agent was asked for: it was accepted before */
+    bool listed;   /* by the agent, while its list is read */
     cssc_result_func_t func;
     void *client_data;
 };
@@ -229,6 +230,7 @@ void deliveries_free(struct cssc *c);
 
 /* operation.c */
 void on_operation_removed(struct cssc *c, sd_bus_message *m);
+void operations_expect(struct cssc *c);
 int operations_sync(struct cssc *c, sd_bus_message *reply);
 void operations_free(struct cssc *c);
 

@@ -118,22 +118,30 @@ static int mark_listed(struct cssc *c, sd_bus_message *reply)
     return r;
 }
 
+/* Before the agent is asked for its list: one that is accepted later may miss in it. */
+void operations_expect(struct cssc *c)
+{
+    struct operation *o;
+
+    for (o = c->operations; o != NULL; o = o->next) {
+        o->expected = true;
+        o->listed = false;
+    }
+}
+
 /* The reply to ListOperations, after the agent or the bus was restarted. */
 int operations_sync(struct cssc *c, sd_bus_message *reply)
 {
     struct operation *o, *next;
     int r;
 
-    for (o = c->operations; o != NULL; o = o->next) {
-        o->listed = false;
-    }
     r = mark_listed(c, reply);
     if (r < 0) {
         return r;
     }
     for (o = c->operations; o != NULL; o = next) {
         next = o->next;
-        if (!o->listed) {
+        if (o->expected && !o->listed) {
             end(c, find(c, o->id), CSSC_RES_UNKNOWN, "the agent was restarted and does not know the operation any more");
         }
     }

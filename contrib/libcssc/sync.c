@@ -190,6 +190,7 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error)
     register_missing(c);
     if (c->operations != NULL) {
         match_results(c);
+        operations_expect(c);
         send_method(c, "ListOperations", true, on_operations);
     }
     send_method(c, "GetPendingCallbacks", false, on_pending_reply);

@@ -172,6 +172,24 @@ func TestABusThatEndsInOrderIsNoEndOfClients(t *testing.T) {
 	waitRegistered(t, after, "other")
 }
 
+// dbus-daemon answers a signal to a connection that is gone with an error, which must not be
+// taken for the answer to a call of our own.
+func TestSignalsToTheDeadDisturbNoCall(t *testing.T) {
+	_, server := start(t)
+	dead := levels.Invoke{Registration: levels.Registration{Client: ":1.9999"}}
+	for round := range 300 {
+		// Both count their messages; the signals overtake the calls, wherever those are.
+		for range 1 + round%3 {
+			if err := server.Invoke(dead); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := server.Alive(limited(t), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A client that wants to hear of cancellations and nothing else is subscribed again.
 func TestCancellationIsSubscribedAgain(t *testing.T) {
 	bus, server := start(t)

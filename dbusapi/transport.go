@@ -111,8 +111,9 @@ type link struct {
 
 	// writing is held over one Write, so that messages do not mix.
 	writing sync.Mutex
-	// serial counts the messages of send. They are signals and replies, to which
-	// nobody answers, so that godbus's own numbers need not be avoided.
+	// serial counts the messages of send in the upper half of the numbers; godbus counts
+	// its calls from 1. They are signals and replies, but dbus-daemon answers a signal to a
+	// connection that is gone with an error, which must not look like that of a call.
 	serial uint32
 	out    bytes.Buffer
 }
@@ -126,7 +127,7 @@ func (l *link) encode(message *dbus.Message) error {
 
 		return err
 	}
-	l.serial = max(1, l.serial+1)
+	l.serial = max(firstSerial, l.serial+1)
 	binary.LittleEndian.PutUint32(l.out.Bytes()[start+8:], l.serial)
 
 	return nil
@@ -183,6 +184,9 @@ func (l *link) Read(into []byte) (int, error) {
 }
 
 const fixedHeader = 16
+
+// firstSerial is the lowest number of a message that godbus has not numbered.
+const firstSerial = 1 << 31
 
 // next reads one message into frame, or leaves frame empty when it was left out.
 func (l *link) next() error {

@@ -64,6 +64,7 @@ struct registration {
     cssc_policy_t on_failure;
     bool busy;         /* a thread is in cssc_register() or cssc_unregister() with it */
     bool acknowledged; /* by the agent, on this connection */
+    bool expected;     /* in the list that the agent was asked for: it was acknowledged before */
     char path[PATH_SIZE];
     sd_bus_slot *slot; /* the call that makes it known to a new agent, while it is under way */
 };

@@ -254,7 +254,7 @@ PUBLIC cssc_error_t cssc_register(const cssc_regparam_t *reg_args)
     r->busy = false;
     if (error != CSSC_OK) {
         registration_remove(c, r);
-        c->doubt = error == CSSC_EAGAIN; /* an agent that took it and could not say so is told */
+        c->doubt = c->doubt || error == CSSC_EAGAIN; /* an agent that took it and could not say so is told */
         c->settled = c->doubt ? 0 : c->settled;
     }
     return finish(c, error);
@@ -303,6 +303,8 @@ PUBLIC cssc_error_t cssc_unregister(const char *component_name, cssc_sequence_t 
     }
     r->busy = false;
     if (error == CSSC_OK) {
+        c->doubt = c->doubt || !r->acknowledged; /* it may just be on its way to the agent */
+        c->settled = c->doubt ? 0 : c->settled;
         invocations_withdraw(c, r);
         registration_remove(c, r);
     }

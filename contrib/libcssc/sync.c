@@ -138,7 +138,7 @@ static int compare(struct cssc *c, sd_bus_message *list)
         return e;
     }
     for (r = c->registrations; r != NULL; r = r->next) {
-        r->acknowledged = r->acknowledged && r->busy;
+        r->acknowledged = r->acknowledged && (r->busy || !r->expected);
     }
     while ((e = sd_bus_message_read(list, "(tssisstso)", &number, &component, &sequence, &level, &client, &unit, &limit,
                                     &policy, &path)) > 0) {
@@ -146,10 +146,10 @@ static int compare(struct cssc *c, sd_bus_message *list)
             continue;
         }
         r = registration_find(c, component, sequence_of(sequence), level);
-        if (r != NULL) {
-            registration_acknowledge(r, path);
-        } else {
+        if (r == NULL) {
             withdraw(c, path);
+        } else if (!r->acknowledged) {
+            registration_acknowledge(r, path);
         }
     }
     return e;
@@ -200,6 +200,11 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 void sync_start(struct cssc *c)
 {
+    struct registration *r;
+
+    for (r = c->registrations; r != NULL; r = r->next) {
+        r->expected = true;
+    }
     c->syncing = true;
     c->sync_failed = false;
     c->sync_owner = c->owner_number;

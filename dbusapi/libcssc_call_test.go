@@ -266,10 +266,36 @@ func TestLibcsscHeaderServesCAndCpp(t *testing.T) {
 		t.Log("no C++ compiler here: the header was not tried with one")
 	}
 	for _, compiler := range compilers {
-		argv := append(compiler, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "../contrib/libcssc/test/header.c")
-		if output, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			t.Errorf("%v: %v\n%s", argv, err, output)
-		}
+		run(t, append(compiler, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I../contrib/libcssc", headerSource)...)
+	}
+}
+
+// headerSource is a program that needs the header, the library and nothing else.
+const headerSource = "../contrib/libcssc/test/header.c"
+
+// run returns what a command of the host says.
+func run(t *testing.T, argv ...string) string {
+	t.Helper()
+	output, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", argv, err, output)
+	}
+
+	return strings.TrimSpace(string(output))
+}
+
+// What is installed can be compiled with, linked to and run, with what pkg-config says.
+func TestLibcsscIsInstalled(t *testing.T) {
+	build, tree := filepath.Dir(cplayer.Build(t, cplayer.Plain)), t.TempDir()
+	run(t, "make", "-s", "-C", "../contrib/libcssc", "install", "BUILD="+build, "CFLAGS="+cplayer.Plain, "DESTDIR="+tree, "PREFIX=/opt", "LIBDIR=/opt/lib")
+	t.Setenv("PKG_CONFIG_LIBDIR", filepath.Join(tree, "opt/lib/pkgconfig"))
+	t.Setenv("PKG_CONFIG_SYSROOT_DIR", tree)
+	flags := strings.Fields(run(t, "pkg-config", "--cflags", "--libs", "libcssc"))
+	program := filepath.Join(tree, "program")
+	run(t, append([]string{"cc", "-o", program, headerSource, "-Wl,-rpath," + filepath.Join(tree, "opt/lib")}, flags...)...)
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus")
+	if err := exec.Command(program).Run(); err == nil || err.Error() != "exit status 1" {
+		t.Errorf("the program without a bus ended with %v, want exit status 1", err)
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Includes the header alone: it needs nothing before it, in C and in C++. */
 
-#include "../cssc.h"
+#include <cssc.h>
 
 static void callback(const cssc_callparam_t *args, cssc_call_tag_t tag)
 {

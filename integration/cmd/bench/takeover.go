@@ -142,7 +142,7 @@ func measureTakeovers(ctx context.Context, system system, size int, choice optio
 		}
 		series := takeovers{system: system.name(), fault: what.name, size: size, goal: system.goal()}
 		if what.name == "handover" {
-			series.reference = f.restartAlone(ctx, choice.trials)
+			series.reference = f.restartAlone(f.settle(ctx), choice.trials)
 		}
 		load := startLoad()
 		for number := range choice.trials {
@@ -162,8 +162,7 @@ func measureTakeovers(ctx context.Context, system system, size int, choice optio
 
 // restartAlone is the reference of a hand-over: how long systemd takes from the end of a
 // recorder to its next start on one node, with nobody to ask.
-func (f *fleet) restartAlone(ctx context.Context, trials int) time.Duration {
-	node := f.settle(ctx)
+func (f *fleet) restartAlone(node *lab.Node, trials int) time.Duration {
 	const unit = "reference.service"
 	node.WriteFile(f.t, "/run/systemd/system/"+unit, "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\nExecStart=/usr/bin/probe hold /lab "+history.Second+"\n")
 	node.Run(f.t, "systemctl", "daemon-reload")

@@ -68,9 +68,11 @@ install: $(BUILD)/bin/cssc-agent ## install what "make build" (and "make docs", 
 	into $$usr/share/bash-completion/completions $(BUILD)/completions/cssc; \
 	into $(DESTDIR)$(ZSHDIR) $(BUILD)/completions/_cssc; \
 	into $$usr/share/fish/vendor_completions.d $(BUILD)/completions/cssc.fish; \
-	into $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md contrib/failures.md; \
+	into $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md contrib/*.md; \
 	into $(DESTDIR)$(DOCDIR)/contrib/doc contrib/doc/*; \
 	into $(DESTDIR)$(DOCDIR)/examples contrib/dist/examples/*; \
+	(cd contrib/examples && find * -type f ! -name '*_test.go') | while read -r f; do \
+	  install -D -m $$(test -x contrib/examples/$$f && echo 0755 || echo 0644) contrib/examples/$$f $(DESTDIR)$(DOCDIR)/examples/$$f; done; \
 	install -d -m 0755 $(DESTDIR)/etc/cssc $(DESTDIR)/etc/cssc/conf.d
 	@if test -e $(BUILD)/libcssc/libcssc.so; then $(MAKE) -s -C contrib/libcssc install BUILD=$(abspath $(BUILD))/libcssc VERSION=$(VERSION); fi
 
@@ -182,7 +184,7 @@ docs-check: docs ## man pages through mandoc's own linter, but for the empty par
 # Debian package that brings the program or the file, for what a bare machine lacks.
 TOOLS := systemd-nspawn=systemd-container debootstrap=debootstrap nft=nftables ip=iproute2 \
          dbus-daemon=dbus scdoc=scdoc mandoc=mandoc rumur=rumur cc=gcc gencat=libc6-dev \
-         dpkg-buildpackage=dpkg-dev dh=debhelper lintian=lintian rpm=rpm \
+         dpkg-buildpackage=dpkg-dev dh=debhelper dh_python3=dh-python lintian=lintian rpm=rpm \
          pkg-config=pkg-config /usr/include/systemd/sd-bus.h=libsystemd-dev c++=g++ valgrind=valgrind
 
 .PHONY: deps

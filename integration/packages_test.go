@@ -22,7 +22,7 @@ func TestPackagesHoldWhatIsInstalled(t *testing.T) {
 	t.Parallel()
 	debs, rpms := unpacked(t, lab.Deb, ".deb", "dpkg-deb -x %s %s"), unpacked(t, lab.RPM, ".rpm", "rpm2archive - <%s | tar -xz -C %s")
 	installed := filepath.Join(t.TempDir(), "tree")
-	run(t, "make", "-s", "-C", top, "build", "docs", "libcssc", "install", "BUILD="+t.TempDir(), "DESTDIR="+installed, "VERSION="+lab.NewerVersion)
+	run(t, "make", "-s", "-C", top, "build", "docs", "libcssc", "install", "install-python", "BUILD="+t.TempDir(), "DESTDIR="+installed, "VERSION="+lab.NewerVersion)
 	want := contents(t, installed)
 	if len(want) < 30 {
 		t.Errorf("make install installs %d files, want at least 30: %v", len(want), want)
@@ -48,8 +48,8 @@ func unpacked(t *testing.T, kind, suffix, how string) string {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(filepath.Join(folder, "*"+suffix))
-	if err != nil || len(files) < 3 {
-		t.Fatalf("%s has %d packages (%v), want at least 3", folder, len(files), err)
+	if err != nil || len(files) != 6 {
+		t.Fatalf("%s has %d packages (%v), want 6", folder, len(files), err)
 	}
 	all, seen := t.TempDir(), map[string]string{}
 	for _, file := range files {
@@ -92,6 +92,7 @@ func contents(t *testing.T, folder string) []string {
 // named gives a file the name that Debian gives it, without what says that it is compressed.
 func named(name string) string {
 	name = regexp.MustCompile(`^/usr/lib(64|/[a-z0-9_]+-linux-gnu[a-z0-9]*)/`).ReplaceAllString(name, "/usr/lib/ARCHITECTURE/")
+	name = regexp.MustCompile(`^/usr/lib/python3[0-9.]*/(site|dist)-packages/`).ReplaceAllString(name, "/usr/lib/python3/dist-packages/")
 	name = strings.Replace(name, "/zsh/site-functions/", "/zsh/vendor-completions/", 1)
 
 	return strings.TrimSuffix(name, ".gz")

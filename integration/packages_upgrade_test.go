@@ -23,11 +23,14 @@ func TestUpgradeInTheMiddleOfInit(t *testing.T) {
 			t.Parallel()
 			n := &stage{lab.New(t).Node(t, lab.NodeConfig{Suite: suite}), t}
 			n.Copy(t, lab.BuildProgram(t, "./integration/cmd/probe"), "/usr/bin/probe")
+			if _, err := lab.Packages(lab.Deb, lab.NewerVersion); err != nil { // not while the callback has its time limit
+				t.Fatal(err)
+			}
 			n.InstallPackages(t, lab.OlderVersion, "cssc", "cssc-agent")
 			if err := lab.Enable(n.Node, agentUnit); err != nil {
 				t.Fatal(err)
 			}
-			n.caller("naming", "init:3=slow:20s")
+			n.caller("naming", "init:3=until:/run/go-on")
 			n.member("a", "cssc-init-1.target")
 			n.member("b", "cssc-init-4.target")
 			n.Boot(t)
@@ -36,12 +39,13 @@ func TestUpgradeInTheMiddleOfInit(t *testing.T) {
 			pid := n.agentPID()
 			n.failsToUpgrade()
 			n.runs(lab.OlderVersion)
-			n.InstallPackages(t, lab.NewerVersion, "cssc", "cssc-agent")
+			n.upgradeTo("intact", ":", "installed "+lab.NewerVersion)
 			n.runs(lab.NewerVersion)
 			if now := n.agentPID(); now == pid {
 				t.Errorf("the agent is still process %s", pid)
 			}
 			n.never("naming end")
+			n.WriteFile(t, "/run/go-on", "")
 			n.await("State", "up")
 			n.awaitTold("naming answered init:3")
 			n.inOrder(group("a start"), group("naming begin init:3"), group("naming end init:3"), group("b starting"))
@@ -55,25 +59,47 @@ func TestUpgradeInTheMiddleOfInit(t *testing.T) {
 	}
 }
 
-// failsToUpgrade tries a package of the newer version that refuses to be installed.
+// failsToUpgrade tries two packages of the newer version: one that refuses to be unpacked, and
+// one with a program that is for another processor.
 func (n *stage) failsToUpgrade() {
+	n.t.Helper()
+	n.upgradeTo("unwilling", `printf '#!/bin/sh\nexit 1\n' >DEBIAN/preinst; chmod 755 DEBIAN/preinst`, "installed "+lab.OlderVersion)
+	n.runs(lab.OlderVersion)
+	pid := n.agentPID()
+	output := n.upgradeTo("foreign", `printf '\267' | dd of=usr/sbin/cssc-agent bs=1 seek=18 conv=notrunc status=none`, "half-configured "+lab.NewerVersion)
+	if !strings.Contains(output, "the programs of this version do not run on this machine") {
+		n.t.Errorf("a program for another processor: got\n%s\nwant that it says so", output)
+	}
+	if now := n.agentPID(); now != pid {
+		n.t.Errorf("the agent is process %s, want %s, which was not to be touched", now, pid)
+	}
+}
+
+// upgradeTo has dpkg upgrade to what a script has made of the newer package, and returns what
+// it said. It must fail unless the package is installed then.
+func (n *stage) upgradeTo(name, script, wantState string) string {
 	n.t.Helper()
 	folder, err := lab.Packages(lab.Deb, lab.NewerVersion)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	broken := filepath.Join(n.t.TempDir(), "broken.deb")
-	run(n.t, "sh", "-ec", `tree=$(mktemp -d); dpkg-deb -R "$1"/cssc-agent_*.deb "$tree"
-		printf '#!/bin/sh\nexit 1\n' >"$tree/DEBIAN/preinst"; chmod 755 "$tree/DEBIAN/preinst"
-		dpkg-deb -Znone -b "$tree" "$2"; rm -r "$tree"`, "-", folder, broken)
-	n.Copy(n.t, broken, "/var/tmp/broken.deb")
-	output, code, err := n.Try("dpkg", "-i", "--force-depends", "/var/tmp/broken.deb")
-	if err != nil || code == 0 {
-		n.t.Errorf("the broken package: status %d (%v), want a failure:\n%s", code, err, output)
+	tree := n.t.TempDir()
+	run(n.t, "sh", "-ec", `dpkg-deb -R "$1"/cssc-agent_*.deb "$2/tree"; (cd "$2/tree"; `+script+`)
+		dpkg-deb -Znone -b "$2/tree" "$2/agent.deb"; cp "$1"/cssc_*.deb "$2/cssc.deb"`, "-", folder, tree)
+	argv := []string{"dpkg", "-i", "--force-depends"}
+	for _, file := range []string{"cssc.deb", "agent.deb"} {
+		n.Copy(n.t, filepath.Join(tree, file), "/var/tmp/"+file)
+		argv = append(argv, "/var/tmp/"+file)
 	}
-	if state := n.Run(n.t, "dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", "cssc-agent"); !strings.HasPrefix(state, "installed "+lab.OlderVersion) {
-		n.t.Errorf("after an upgrade that failed the package is %q, want the older one installed", state)
+	output, code, err := n.Try(argv...)
+	if err != nil || (code == 0) != (wantState == "installed "+lab.NewerVersion) {
+		n.t.Errorf("upgrade to a package that is %s: status %d (%v):\n%s", name, code, err, output)
 	}
+	if state := n.Run(n.t, "dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", "cssc-agent"); !strings.HasPrefix(state, wantState) {
+		n.t.Errorf("upgrade to a package that is %s: got it %q, want %q:\n%s", name, state, wantState, output)
+	}
+
+	return output
 }
 
 // runs waits until the agent of that version answers.

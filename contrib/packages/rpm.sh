@@ -19,12 +19,19 @@ work=$folder/making tree=$folder/making/tree
 rm -rf "$work" "$folder"/*.rpm
 mkdir -p "$tree"
 
-# Debian's names of folders, on standard input, into those of the others.
-translate() { sed -e 's|usr/share/zsh/vendor-completions|usr/share/zsh/site-functions|' -e 's|usr/lib/\*/|usr/lib64/|'; }
+# Of the distribution that the packages are for; they install on no other.
+python=${RPM_PYTHON:-3.12}
 
-where=(BUILD="$work/build" VERSION="$version" PREFIX=/usr LIBDIR=/usr/lib64 ZSHDIR=/usr/share/zsh/site-functions)
+# Debian's names of folders, on standard input, into those of the others.
+translate() {
+	sed -e 's|usr/share/zsh/vendor-completions|usr/share/zsh/site-functions|' -e 's|usr/lib/\*/|usr/lib64/|' \
+		-e "s|usr/lib/python3/dist-packages|usr/lib/python$python/site-packages|"
+}
+
+where=(BUILD="$work/build" VERSION="$version" PREFIX=/usr LIBDIR=/usr/lib64 ZSHDIR=/usr/share/zsh/site-functions
+	PYTHONDIR="/usr/lib/python$python/site-packages")
 make -s -C "$top" build docs libcssc "${where[@]}"
-make -s -C "$top" install "${where[@]}" DESTDIR="$tree"
+make -s -C "$top" install install-python "${where[@]}" DESTDIR="$tree"
 strip --strip-unneeded "$tree"/usr/lib64/libcssc.so.*.*
 find "$tree/usr/share/man" -type f -exec gzip -9n {} +
 
@@ -80,7 +87,7 @@ pack() {
 	name=${name:-$1}
 	arch=$(field "$1" Architecture)
 	{
-		sed -e '/^name: /d' -e "s/@VERSION@/$version-1/" "$here/rpm/$1.yaml"
+		sed -e '/^name: /d' -e "s/@VERSION@/$version-1/; s/@PYTHON@/$python/" "$here/rpm/$1.yaml"
 		printf 'name: %s\narch: %s\nplatform: linux\nversion: "%s"\nversion_schema: none\nrelease: "1"\nlicense: Apache-2.0\n' \
 			"$name" "$(if test "$arch" = all; then echo all; else go env GOARCH; fi)" "$version"
 		sed -n 's/^Maintainer: \(.*\)/maintainer: "\1"/p; s/^Homepage: /homepage: /p' "$here/debian/control"

@@ -17,7 +17,7 @@
 //	probe attack KIND ARGUMENT                 try something forbidden; see attack.go
 //
 // A POSITION is SEQUENCE:LEVEL. A MODE is ok (the default), fail:N (the first N answers are
-// errors), slow:DURATION (answer late), hang (never answer), die (exit at the first
+// errors), slow:DURATION (answer late), until:FILE (answer when it is there), hang (never answer), die (exit at the first
 // invocation, once per FILE.COMPONENT.died).
 package main
 

@@ -192,6 +192,10 @@ func (c *client) work(ctx context.Context, one call) {
 			return
 		case <-time.After(pause):
 		}
+	case "until":
+		if !appears(ctx, argument) {
+			return
+		}
 	}
 	c.note("end", one.position, fmt.Sprintf("tag=%d status=%d", one.tag, status))
 	err := c.retry(ctx, func(ctx context.Context) error {
@@ -203,6 +207,22 @@ func (c *client) work(ctx context.Context, one call) {
 		return
 	}
 	c.note("answered", one.position, fmt.Sprintf("tag=%d status=%d", one.tag, status))
+}
+
+// appears waits for a file and says whether it is there.
+func appears(ctx context.Context, file string) bool {
+	ticker := time.NewTicker(retryPause)
+	defer ticker.Stop()
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
 }
 
 // about is what the invocation told: tag, term, role, master.

@@ -64,25 +64,32 @@ func prepare(ctx context.Context, call dbusapi.Invocation) error {
 	return ctx.Err()
 }
 
+// connected is what ExampleClient_Register shows in full: a connection, to an agent that invokes
+// what was registered when it is told to. Stop ends all of it.
+func connected() (client *dbusapi.Client, invoke func(component string), stop func()) {
+	address, invoke, stopAgent := dbusapi.PrivateAgent()
+	client, err := dbusapi.Connect(context.Background(), dbusapi.ClientOptions{Address: address})
+	if err != nil {
+		panic(err)
+	}
+
+	return client, invoke, func() {
+		_ = client.Close()
+		stopAgent()
+	}
+}
+
 // Work that fails says why: people read it in "cssc status", and what happens then is
 // configured. The invocation is answered once; a second answer is refused.
 func ExampleClient_Done() {
-	address, invoke, stop := dbusapi.PrivateAgent()
+	ctx := context.Background()
+	client, invoke, stop := connected()
 	defer stop()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	client, err := dbusapi.Connect(ctx, dbusapi.ClientOptions{Address: address})
-	if err != nil {
-		log.Print(err)
-
-		return
-	}
-	defer func() { _ = client.Close() }()
 	calls := make(chan dbusapi.Invocation, 1)
 	registration := dbusapi.Registration{
 		Component: "store", Sequence: levels.Promote, Level: levels.Last, Timeout: 20 * time.Second, OnFailure: levels.PolicyAbort,
 	}
-	err = client.Register(ctx, registration, func(_ context.Context, call dbusapi.Invocation) { calls <- call })
+	err := client.Register(ctx, registration, func(_ context.Context, call dbusapi.Invocation) { calls <- call })
 	if err != nil {
 		log.Print(err)
 
@@ -101,17 +108,9 @@ func ExampleClient_Done() {
 // A service that was started late: levels that are behind the node do not come back, so it
 // looks itself what its node is. Register first; then what begins meanwhile is not missed.
 func ExampleClient_Status() {
-	address, _, stop := dbusapi.PrivateAgent()
+	ctx := context.Background()
+	client, _, stop := connected()
 	defer stop()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	client, err := dbusapi.Connect(ctx, dbusapi.ClientOptions{Address: address})
-	if err != nil {
-		log.Print(err)
-
-		return
-	}
-	defer func() { _ = client.Close() }()
 	now, err := client.Status(ctx)
 	if err != nil {
 		log.Print(err)
@@ -129,17 +128,9 @@ func ExampleClient_Status() {
 // A client that follows the master: it asks who is ready, and asks again when something has
 // happened. Events are hints; what counts is the answer.
 func ExampleClient_Events() {
-	address, _, stop := dbusapi.PrivateAgent()
+	ctx := context.Background()
+	client, _, stop := connected()
 	defer stop()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	client, err := dbusapi.Connect(ctx, dbusapi.ClientOptions{Address: address})
-	if err != nil {
-		log.Print(err)
-
-		return
-	}
-	defer func() { _ = client.Close() }()
 	events, err := client.Events(ctx)
 	if err != nil {
 		log.Print(err)

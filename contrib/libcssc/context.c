@@ -10,8 +10,8 @@
 static struct cssc context = {.wait_msec = WAIT_DEFAULT, .poke = -1, .pause = RETRY_FIRST};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* What a forked child inherits is the parent's: it must not wait for a lock that a thread
-   of the parent may have held. */
+/* The process that uses the library, 0 before the first call. What a forked child inherits is
+   the parent's: it must not even wait for the lock, which a thread of the parent may have held. */
 static pid_t owner_process;
 
 void context_lock(void) { (void)pthread_mutex_lock(&lock); }
@@ -36,8 +36,7 @@ cssc_error_t begin(struct cssc **out)
             context_unlock();
             return fail(CSSC_ENOTSUP, "make an event loop: %s", strerror(-r));
         }
-        c->pid = getpid();
-        __atomic_store_n(&owner_process, c->pid, __ATOMIC_RELAXED);
+        __atomic_store_n(&owner_process, getpid(), __ATOMIC_RELAXED);
     }
     *out = c;
     return CSSC_OK;

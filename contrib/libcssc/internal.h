@@ -25,7 +25,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
@@ -122,7 +121,6 @@ struct delivery {
 
 /* Everything the library knows. */
 struct cssc {
-    pid_t pid;           /* of the process that may use it; 0 before the first call */
     uint64_t generation; /* rises with cssc_close() */
     int wait_msec;
 

@@ -163,9 +163,7 @@ static struct outcome attempt_register(struct cssc *c, void *subject)
         registration_acknowledge(r, path);
     } else if (outcome.error == CSSC_EALREADY) {
         listed = registered_by_us(c, r, &found);
-        if (listed.error != CSSC_OK) {
-            outcome = listed;
-        } else if (found) {
+        if (listed.error != CSSC_OK || found) {
             outcome = listed;
         }
     }

@@ -12,8 +12,6 @@
 
 #include "player.h"
 
-void say_info(void);
-
 static enum manner manners[] = {HOLD, ANSWER, REFUSE, THREAD};
 
 static enum manner *manner_of(const char *word)

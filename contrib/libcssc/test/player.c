@@ -109,8 +109,7 @@ void on_result(cssc_result_t result, void *client_data)
     say("result %s %s %s", (const char *)client_data, results[result], cssc_error_text());
 }
 
-/* Whether the info of this node can be read, and what it says. */
-void say_info(void);
+/* What the agent says of this node. */
 void say_info(void)
 {
     cssc_node_info_t info;

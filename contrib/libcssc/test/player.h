@@ -11,6 +11,7 @@ enum manner { HOLD, ANSWER, REFUSE, THREAD };
 
 /* player.c */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void say_info(void);
 void say_result(const char *what, cssc_error_t error);
 void on_callback(const cssc_callparam_t *args, cssc_call_tag_t tag);
 void on_canceled(cssc_sequence_t sequence, int last_level);

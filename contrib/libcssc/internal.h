@@ -142,6 +142,7 @@ struct cssc {
 
     bool doubt; /* the agent may have a registration that is not in the table */
     bool syncing;
+    bool sync_doubt; /* what doubt was when the present sync began */
     bool sync_failed;
     unsigned int outstanding; /* replies that the present sync waits for */
     uint64_t sync_owner;      /* owner_number that it began with */

@@ -21,12 +21,16 @@ void sync_step(struct cssc *c, bool failed)
     c->syncing = false;
     if (c->sync_failed || c->sync_owner != c->owner_number) {
         c->settled = 0;
+        c->doubt = c->doubt || c->sync_doubt;
         retry_later(c);
         return;
     }
     c->settled = c->sync_owner;
-    c->doubt = false;
     c->pause = RETRY_FIRST;
+    if (c->doubt) { /* it came after the agent was asked */
+        c->settled = 0;
+        retry_later(c);
+    }
     c->was_connected = true;
 }
 
@@ -206,6 +210,8 @@ void sync_start(struct cssc *c)
         r->expected = true;
     }
     c->syncing = true;
+    c->sync_doubt = c->doubt;
+    c->doubt = false;
     c->sync_failed = false;
     c->sync_owner = c->owner_number;
     c->outstanding = 1; /* this function */

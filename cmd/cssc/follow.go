@@ -26,6 +26,8 @@ type follower struct {
 	node string
 	// seen are the participants of the level as last read.
 	seen map[levels.Position][]levels.Participant
+	// hurried counts the levels of this tick that were looked at as soon as they began.
+	hurried int
 	// lost is when the agent went away; zero while it answers.
 	lost time.Time
 	// broken is why the status cannot be read any more, since lost; what is left are
@@ -49,6 +51,8 @@ const (
 	tick = 250 * time.Millisecond
 	// Events that come within together of the first are one reason to look.
 	together = 100 * time.Millisecond
+	// But so many levels of a tick are looked at as soon as they begin.
+	hurries = 6
 	// The agent may be away that long while an operation is followed.
 	patience = 30 * time.Second
 	// The events that came before the end of the connection have that long to be read.
@@ -93,24 +97,37 @@ func (f *follower) watch(ctx context.Context, events <-chan event) error {
 				return f.cut(ctx)
 			}
 			f.heard(happened)
-			f.hearMore(ctx, events)
+			f.hearMore(ctx, happened, events)
 		case <-ticker.C:
+			f.hurried = 0
 		case <-ctx.Done():
 			return f.cut(ctx)
 		}
 	}
 }
 
+// hurries says that a level has begun whose participants may be gone in a moment: only a look at
+// once can tell their names. Only a few times in a tick, so that it costs little.
+func (f *follower) hurries(happened event) bool {
+	if (happened.Name != "SequenceStarted" && happened.Name != "LevelReached") || f.hurried == hurries {
+		return false
+	}
+	f.hurried++
+
+	return true
+}
+
 // hearMore hears what follows an event closely, so that one look is enough for all of it: the
 // agent has better things to do in the middle of a switchover than to tell everything twenty
 // times. After the last event it waits for nothing; the end of events is noticed by who reads next.
-func (f *follower) hearMore(ctx context.Context, events <-chan event) {
+func (f *follower) hearMore(ctx context.Context, happened event, events <-chan event) {
 	timer := time.NewTimer(together)
 	defer timer.Stop()
-	for !f.removed {
+	var open bool
+	for !f.removed && !f.hurries(happened) {
 		select {
-		case happened, ok := <-events:
-			if !ok {
+		case happened, open = <-events:
+			if !open {
 				return
 			}
 			f.heard(happened)

@@ -224,7 +224,7 @@ func ailments() []ailment {
 		{"volatile journal", func(f *Facts) { f.Host.PersistentJournal.Value = false }, []string{"journal warn the journal does not outlive a boot"}},
 		{"small packets", func(f *Facts) { f.Host.MTU.Value = 1280 }, []string{"network warn the MTU of the interface is 1280"}},
 		{"no systemd", func(f *Facts) { f.Host.Mute("no bus"); f.Host.Enabled = nil }, []string{
-			"boot skip what starts at boot", "versions skip the version of systemd not checked: systemd does not answer: no bus", "clock skip whether", "logind skip logind's window not checked: systemd does not answer",
+			"boot skip what starts at boot", "versions skip the version of systemd not checked: systemd does not answer: no bus", "clock skip whether", "clock skip how much chronyd", "logind skip logind's window not checked: systemd does not answer",
 			"limits skip TimeoutStopSec=", "guard skip the guard", "watchdog skip the agent's", "watchdog skip the hardware", "bus skip polkit",
 		}},
 		{"cluster of one", func(f *Facts) {

@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -12,17 +13,29 @@ import (
 	"github.com/cssc-ha/cssc/integration/lab"
 )
 
-// asks runs cssc on a node and wants its exit status, and its output to match.
-func (f *fleet) asks(node *lab.Node, code int, pattern string, args ...string) string {
+// refused is cssc's exit status when it is refused, as in the middle of another transition.
+const refused = 4
+
+// asks runs cssc on a node and wants its exit status, and its output to match. The master hears
+// by gossip that what came before is over, so that it may refuse for a moment.
+func (f *fleet) asks(node *lab.Node, code int, pattern string, args ...string) {
 	f.t.Helper()
 	begin := time.Now()
-	output, got, err := node.Try(append([]string{"cssc"}, args...)...)
+	var output string
+	var got int
+	var err error
+	lab.Eventually(f.t, settleLimit, "cssc "+strings.Join(args, " ")+" in its turn", func() error {
+		output, got, err = node.Try(append([]string{"cssc"}, args...)...)
+		if got == refused && code != refused && strings.Contains(output, "operation in progress") {
+			return errors.New(output)
+		}
+
+		return nil
+	})
 	if err != nil || got != code || !regexp.MustCompile(pattern).MatchString(output) {
 		f.t.Fatalf("cssc %s on %s: exit status %d, %v:\n%s\nwant %d and %s", strings.Join(args, " "), node.Name, got, err, output, code, pattern)
 	}
 	f.t.Logf("cssc %s on %s: %v", strings.Join(args, " "), node.Name, time.Since(begin).Round(time.Millisecond))
-
-	return output
 }
 
 // answers waits until cssc on a node ends with the exit status.

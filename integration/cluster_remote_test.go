@@ -3,7 +3,6 @@
 package integration_test
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -13,25 +12,11 @@ import (
 	"github.com/cssc-ha/cssc/integration/lab"
 )
 
-// refused is cssc's exit status when it is refused, as in the middle of another transition.
-const refused = 4
-
-// asks runs cssc on a node and wants its exit status, and its output to match. The master hears
-// by gossip that what came before is over, so that it may refuse for a moment.
+// asks runs cssc on a node and wants its exit status, and its output to match.
 func (f *fleet) asks(node *lab.Node, code int, pattern string, args ...string) {
 	f.t.Helper()
 	begin := time.Now()
-	var output string
-	var got int
-	var err error
-	lab.Eventually(f.t, settleLimit, "cssc "+strings.Join(args, " ")+" in its turn", func() error {
-		output, got, err = node.Try(append([]string{"cssc"}, args...)...)
-		if got == refused && code != refused && strings.Contains(output, "operation in progress") {
-			return errors.New(output)
-		}
-
-		return nil
-	})
+	output, got, err := node.Try(append([]string{"cssc"}, args...)...)
 	if err != nil || got != code || !regexp.MustCompile(pattern).MatchString(output) {
 		f.t.Fatalf("cssc %s on %s: exit status %d, %v:\n%s\nwant %d and %s", strings.Join(args, " "), node.Name, got, err, output, code, pattern)
 	}

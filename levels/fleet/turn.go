@@ -96,14 +96,16 @@ func (m *Machine) inProgress(owner levels.NodeID) string {
 	return ""
 }
 
-// showing says that a node that is there shows an operation that is not known to have ended.
+// showing says that a node that is there shows an operation that is not known to have ended. In
+// a boot numbers rise, and a node carries out one operation at a time: what is older than
+// one that is over is over too, and only its card is late.
 func (m *Machine) showing(node Node) bool {
 	if !node.Alive || node.Operation == levels.OperationUnknown {
 		return false
 	}
 	over := m.over[node.Node]
 
-	return over.incarnation != node.Incarnation || over.number != node.Number
+	return over.incarnation != node.Incarnation || over.number < node.Number
 }
 
 func (m *Machine) stepOf(id levels.NodeID, number levels.OperationID) string {
@@ -143,9 +145,13 @@ func (m *Machine) turnOver(ev TurnOver) {
 	}
 }
 
-// passed remembers that an operation has ended, because its card is late.
+// passed remembers the latest operation of a node that has ended, because its card is late.
 func (m *Machine) passed(node levels.NodeID, number levels.OperationID) {
-	m.over[node] = sighting{incarnation: m.cluster.node(node).Incarnation, number: number}
+	incarnation := m.cluster.node(node).Incarnation
+	if over := m.over[node]; over.incarnation == incarnation && over.number > number {
+		return
+	}
+	m.over[node] = sighting{incarnation: incarnation, number: number}
 }
 
 // reviewTurn ends a turn that its owner's card, its owner's end or the time ends, and then

@@ -185,7 +185,8 @@ docs-check: docs ## man pages through mandoc's own linter, but for the empty par
 TOOLS := systemd-nspawn=systemd-container debootstrap=debootstrap nft=nftables ip=iproute2 \
          dbus-daemon=dbus scdoc=scdoc mandoc=mandoc rumur=rumur cc=gcc gencat=libc6-dev \
          dpkg-buildpackage=dpkg-dev dh=debhelper dh_python3=dh-python lintian=lintian rpm=rpm \
-         pkg-config=pkg-config /usr/include/systemd/sd-bus.h=libsystemd-dev c++=g++ valgrind=valgrind
+         pkg-config=pkg-config /usr/include/systemd/sd-bus.h=libsystemd-dev c++=g++ valgrind=valgrind \
+         /usr/lib/python3/dist-packages/dbus=python3-dbus /usr/lib/python3/dist-packages/gi=python3-gi
 
 .PHONY: deps
 deps:

@@ -399,11 +399,11 @@ func (l *loop) seeCluster(ctx context.Context, now levels.Instant) {
 		node := fleet.Node{
 			Node: view.Node, Vote: view.Vote, Eligible: view.Eligible, Alive: view.Alive, Left: card.Left && !view.Alive,
 			State: view.State, Role: view.Role, Qualified: view.Qualified, InStep: view.InStep,
-			Incarnation: card.Incarnation, Operation: card.Operation, Number: card.Number, Step: card.Step,
+			Incarnation: card.Incarnation, Former: view.Alive && !card.Alive, Operation: card.Operation, Number: card.Number, Step: card.Step,
 		}
 		if view.Self {
 			operation := l.inProgress()
-			node.Incarnation, node.Left = l.incarnation, false
+			node.Incarnation, node.Left, node.Former = l.incarnation, false, false
 			node.Operation, node.Number, node.Step = operation.Kind, operation.ID, operation.Step
 		}
 		cluster.Nodes = append(cluster.Nodes, node)

@@ -112,7 +112,7 @@ func (s *pythonStage) obey(words []string) string {
 	case "serve":
 		s.server = s.bus.serve(s.t, agent)
 	case "stop-bus":
-		s.bus.Stop()
+		s.stopBus()
 	case "start-bus":
 		s.bus.Start(s.t)
 	case "registrations":
@@ -124,6 +124,20 @@ func (s *pythonStage) obey(words []string) string {
 	}
 
 	return "ok"
+}
+
+// stopBus kills the bus and waits until the agent knows it, if there is one: only then does what
+// it has registered tell who is back.
+func (s *pythonStage) stopBus() {
+	lost := s.server.agent.lost
+	for len(lost) > 0 { // of earlier connections
+		<-lost
+	}
+	serving := s.server.session.Load() != nil
+	s.bus.Stop()
+	if serving {
+		receive(s.t, "BusLost", lost)
+	}
 }
 
 // pretend is what only an agent that fails, forgets or is impersonated does.

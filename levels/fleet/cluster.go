@@ -23,6 +23,9 @@ type Node struct {
 	InStep bool
 	// Incarnation names its boot; empty while unknown.
 	Incarnation string
+	// Former: it is heard directly and gossip still holds it for lost, so that what follows is of
+	// before that, perhaps of another boot.
+	Former bool
 	// Operation is the kind of what is in progress there, unknown when nothing is.
 	Operation levels.OperationKind
 	Number    levels.OperationID
@@ -33,6 +36,9 @@ type Node struct {
 func (n Node) gone() bool {
 	return n.Left || !n.Alive && (n.State == levels.StateLeaving || n.State == levels.StateDown && n.Incarnation != "")
 }
+
+// told says that the node is there and what its card tells is of now.
+func (n Node) told() bool { return n.Alive && !n.Former }
 
 // Cluster is what is known of all of them: whole, and newer than the one before.
 type Cluster struct {

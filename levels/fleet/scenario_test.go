@@ -211,6 +211,8 @@ func (s *story) node(id string) *Node {
 func (s *story) change(node *Node, plain []string, named map[string]string) {
 	for _, word := range plain {
 		switch word {
+		case "known": // to gossip as well
+			node.Alive, node.Former = true, false
 		case "stopping":
 			node.State = levels.StateShuttingDown
 		case "leaving":
@@ -219,10 +221,11 @@ func (s *story) change(node *Node, plain []string, named map[string]string) {
 			node.Alive, node.Left, node.State, node.Operation, node.Role = false, true, levels.StateLeaving, 0, levels.RoleUnknown
 		case "lost":
 			node.Alive = false
-		case "heard":
-			node.Alive = true
+		case "heard": // directly, before gossip knows
+			node.Alive, node.Former = true, true
 		case "booted":
 			node.Alive, node.Left, node.State, node.Operation, node.Role = true, false, levels.StateInitializing, 0, levels.RoleSpare
+			node.Former = false
 			_, number, _ := strings.Cut(node.Incarnation, "-")
 			boot, _ := strconv.Atoi(number)
 			node.Incarnation = fmt.Sprintf("%s-%d", node.Node, boot+1)

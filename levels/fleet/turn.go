@@ -68,8 +68,8 @@ func (m *Machine) grant(owner levels.NodeID, kind levels.OperationKind, by strin
 	m.serial++
 	m.turn = &turn{term: m.cluster.Term, serials: append(before, m.serial), owner: owner, kind: kind, by: by, since: m.now}
 	node := m.cluster.node(owner)
-	m.turn.unseen = !node.Alive
-	if node.Operation != levels.OperationUnknown {
+	m.turn.unseen = !node.told()
+	if node.told() && node.Operation != levels.OperationUnknown {
 		m.turn.base = node.Number
 	}
 
@@ -98,9 +98,10 @@ func (m *Machine) inProgress(owner levels.NodeID) string {
 
 // showing says that a node that is there shows an operation that is not known to have ended. In
 // a boot numbers rise, and a node carries out one operation at a time: what is older than
-// one that is over is over too, and only its card is late.
+// one that is over is over too, and only its card is late. What a node showed before it was lost
+// counts again when it shows it again.
 func (m *Machine) showing(node Node) bool {
-	if !node.Alive || node.Operation == levels.OperationUnknown {
+	if !node.told() || node.Operation == levels.OperationUnknown {
 		return false
 	}
 	over := m.over[node.Node]
@@ -175,8 +176,8 @@ func (m *Machine) endTurn() {
 	}
 	node := m.cluster.node(t.owner)
 	why := ""
-	t.unseen = t.unseen && !node.Alive
-	if t.boot == "" && node.Alive {
+	t.unseen = t.unseen && !node.told()
+	if t.boot == "" && node.told() {
 		t.boot = node.Incarnation
 	}
 	switch {
@@ -189,7 +190,7 @@ func (m *Machine) endTurn() {
 		why = string(t.owner) + " has booted since"
 	case m.showing(node) && node.Number != t.base:
 		t.number = node.Number
-	case t.number != 0:
+	case t.number != 0 && !node.Former:
 		why = string(t.owner) + " shows it no more"
 	}
 	if why == "" && m.now >= t.ends(m.config.Limits) {

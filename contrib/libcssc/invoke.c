@@ -84,18 +84,15 @@ static void replace_older(struct cssc *c, const struct registration *r)
     }
 }
 
-/* Answers for a registration that was taken back: it takes part no more. */
-static void answer_for_nobody(struct cssc *c, uint64_t tag)
+/* Answers for a registration that was taken back: it takes part no more. attend() sends it, and
+   the tag is remembered like any other: a list that is older than the answer may still come. */
+static void answer_for_nobody(struct invocation *i)
 {
-    sd_bus_message *m = NULL;
-
-    if (new_call(c, "Done", &m) >= 0 && sd_bus_message_append(m, "tis", tag, CSSC_STATUS_DONE, "") >= 0 &&
-        sd_bus_message_set_expect_reply(m, 0) >= 0) {
-        (void)sd_bus_send(c->bus, m, NULL);
-    }
-    sd_bus_message_unref(m);
+    i->state = ANSWERED;
+    i->status = CSSC_STATUS_DONE;
 }
 
+/* Makes an invocation, of no registration when that was taken back. */
 static struct invocation *invocation_new(struct cssc *c, const struct announced *a, const struct registration *r)
 {
     struct invocation *i = calloc(1, sizeof *i);
@@ -115,8 +112,8 @@ static struct invocation *invocation_new(struct cssc *c, const struct announced 
     }
     i->tag = a->tag;
     i->owner = c->owner_number;
-    i->func = r->func;
-    i->client_data = r->client_data;
+    i->func = r != NULL ? r->func : NULL;
+    i->client_data = r != NULL ? r->client_data : NULL;
     i->sequence = a->sequence;
     i->level = a->level;
     i->flags = (unsigned int)(a->flags & CSSC_FLAG_NOBOOT);
@@ -137,16 +134,16 @@ static int take(struct cssc *c, const struct announced *a)
     if (answered_before(c, a->tag)) {
         return 0;
     }
-    if (r == NULL) {
-        answer_for_nobody(c, a->tag);
-        return 0;
+    if (r != NULL) {
+        replace_older(c, r);
     }
-    replace_older(c, r);
     i = invocation_new(c, a, r);
     if (i == NULL) {
         return -ENOMEM;
     }
-    if (!deliver_later(c, &(struct delivery){.kind = DELIVER_CALLBACK, .handle = i->handle})) {
+    if (r == NULL) {
+        answer_for_nobody(i);
+    } else if (!deliver_later(c, &(struct delivery){.kind = DELIVER_CALLBACK, .handle = i->handle})) {
         free(i->component);
         free(i);
         return -ENOMEM;
@@ -242,13 +239,11 @@ int on_pending(struct cssc *c, sd_bus_message *reply)
 /* Answers what was asked of a registration that is taken back and not delivered yet. */
 void invocations_withdraw(struct cssc *c, const struct registration *r)
 {
-    struct invocation *i, *next;
+    struct invocation *i;
 
-    for (i = c->invocations; i != NULL; i = next) {
-        next = i->next;
+    for (i = c->invocations; i != NULL; i = i->next) {
         if (i->state == WAITING && i->sequence == r->sequence && i->level == r->level && strcmp(i->component, r->component) == 0) {
-            answer_for_nobody(c, i->tag);
-            invocation_remove(c, i);
+            answer_for_nobody(i);
         }
     }
 }

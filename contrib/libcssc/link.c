@@ -171,10 +171,10 @@ void link_drop(struct cssc *c, bool flush)
     c->settled = 0;
 }
 
-/* Whether there is anything to keep over a restart of the agent or of the bus. */
+/* Whether there is anything to keep over a restart of the agent or of the bus, or to send. */
 static bool wanted(const struct cssc *c)
 {
-    return c->registrations != NULL || c->notify != NULL || c->operations != NULL || c->doubt;
+    return c->registrations != NULL || c->invocations != NULL || c->notify != NULL || c->operations != NULL || c->doubt;
 }
 
 /* Begins what is missing. Never waits. */

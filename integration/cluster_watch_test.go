@@ -10,6 +10,9 @@ import (
 	"github.com/cssc-ha/cssc/integration/terminal"
 )
 
+// holding is the file that, with the name of a node behind it, lets slow.service of that node wait.
+const holding = "/lab/holding"
+
 // watching starts cssc watch on a terminal of the node.
 func watching(t *testing.T, node *lab.Node) *terminal.Terminal {
 	t.Helper()
@@ -24,7 +27,8 @@ func (f *fleet) watched() {
 	f.t.Helper()
 	for _, node := range f.Members() {
 		n := &stage{node, f.t}
-		n.unit("slow.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 1.5\nExecStop=/bin/sleep 1.5\n[Install]\nWantedBy=cssc-master-3.target\n")
+		wait := "/bin/sh -c 'while test -e " + holding + ".%H; do sleep 0.1; done'\n" // until the screens have shown it
+		n.unit("slow.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart="+wait+"ExecStop="+wait+"[Install]\nWantedBy=cssc-master-3.target\n")
 		sh(f.t, node, "systemctl daemon-reload; cssc sync")
 	}
 	before := f.settled()
@@ -34,11 +38,15 @@ func (f *fleet) watched() {
 		screen.Shows(fmt.Sprintf(`(?s)^lab  master %s ready · vice %s · term \d+ · quorum 3 of 3.*NODE +ROLE.*── events ─`, old.Name, heir.Name))
 	}
 	f.fault("switchover under a watch")
+	f.touch(holding + "." + old.Name)
+	f.touch(holding + "." + heir.Name)
 	switchover := old.Background(f.t, "cssc", "switchover", "--yes")
 	here.Shows(`(?s)^demote level 8 .*levels  ✓ 0…7  ▸ 8  · 9…10, last.*slow\.service +member +running.*demote begins, run `)
 	there.Shows(fmt.Sprintf(`(?s)^%s  demote level 8 .*slow\.service +member +running`, old.Name))
+	f.remove(holding + "." + old.Name)
 	there.Shows(`(?s)^promote level 3 .*slow\.service +member +running.*promote begins, run `)
 	here.Shows(fmt.Sprintf(`(?s)^%s  promote level 3 .*slow\.service +member +running`, heir.Name))
+	f.remove(holding + "." + heir.Name)
 	for _, screen := range []*terminal.Terminal{here, there} {
 		screen.Shows(fmt.Sprintf(`(?s)^lab  master %s ready · vice %s .*%s is master and ready, term %d`, heir.Name, old.Name, heir.Name, before.term+1))
 	}

@@ -25,25 +25,28 @@ func TestShellsCompleteWhatThereIs(t *testing.T) {
 		n.WriteFile(t, "/etc/systemd/system/zlater.service", "[Service]\nExecStart=/bin/sleep infinity\n")
 		n.WriteFile(t, "/etc/zsh/zshrc", "autoload -Uz compinit && compinit -u\n")
 		n.bootUp()
-		const anew = "\x15" // what stands in the line is forgotten
+		const forget = "\x15" // what stands in the line
 		for _, shell := range []string{"bash -li", "zsh -i"} {
 			p := terminal.Start(t, n.Command(t.Context(), 0, append([]string{"env", "TERM=xterm"}, strings.Fields(shell)...)...))
 			p.Types("echo rea''dy\n")
 			p.Shows(`^ready`)
-			p.Types("cssc status \t")
-			p.Shows(`cssc status n1`)
-			p.Types(anew + "cssc memb\tdata\t")
-			p.Shows(`cssc members database\.service`)
-			p.Types(anew + "cssc attach zl\t--rol\tma\t--level la\t")
-			p.Shows(`cssc attach zlater\.service --role master --level last`)
-			p.Types(anew + "cssc run-callback --component nam\t")
-			p.Shows(`cssc run-callback --component naming`)
-			p.Types(anew + "cssc plot \t")
-			p.Shows(`cssc plot 1`)
+			for keys, offered := range map[string]string{
+				"cssc status \t":                          `cssc status n1`,
+				"cssc memb\tdata\t":                       `cssc members database\.service`,
+				"cssc attach zl\t--rol\tma\t--level la\t": `cssc attach zlater\.service --role master --level last`,
+				"cssc run-callback --component nam\t":     `cssc run-callback --component naming`,
+				"cssc plot \t":                            `cssc plot 1`,
+			} {
+				p.Offers(forget+keys, offered)
+			}
 		}
-		if got := n.Run(t, "fish", "-c", `complete -C "cssc status "`); !strings.Contains(got, "n1\tmaster, up") {
-			t.Errorf("fish offers %q, want n1 and that it is the master", got)
-		}
+		lab.Eventually(t, upLimit, "fish to offer the node", func() error {
+			if got := n.Run(t, "fish", "-c", `complete -C "cssc status "`); !strings.Contains(got, "n1\tmaster, up") {
+				return fmt.Errorf("it offers %q, want n1 and that it is the master", got)
+			}
+
+			return nil
+		})
 		n.Run(t, "kill", "-STOP", n.agentPID())
 		lab.Eventually(t, upLimit, "the key while the agent is stopped", func() error {
 			if got := n.Run(t, "cssc", "__complete", "status", ""); got != ":4\n" {

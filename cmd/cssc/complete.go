@@ -13,7 +13,7 @@ import (
 
 // limitComplete bounds what one press of the key asks of the agent. Without an answer by then
 // nothing is offered and nothing is said: a shell must not hang, nor print over its line.
-const limitComplete = 300 * time.Millisecond
+const limitComplete = time.Second
 
 // offer is one word for the shell, and what a person should know of it.
 type offer struct{ word, about string }

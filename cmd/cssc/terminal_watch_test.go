@@ -97,7 +97,8 @@ func TestWatchFitsIntoEveryWindow(t *testing.T) {
 // TestWatchGivesTheTerminalBack when its time is over, and when it is told to end.
 func TestWatchGivesTheTerminalBack(t *testing.T) {
 	t.Parallel()
-	r := onTerminal(t, scenarioCluster(), nil, "watch", "--timeout", "1s")
+	r := onTerminal(t, scenarioCluster(), nil, "watch", "--timeout", "5s")
+	r.Shows(`master n1 ready`)
 	r.Exits(exitOK)
 	r.Sees(`\x1b\[\?1049l`)
 	r = onTerminal(t, scenarioCluster(), nil, "watch")
@@ -126,7 +127,8 @@ func TestDoctorOnATerminal(t *testing.T) {
 // TestWatchOnADumbTerminalPrintsLines: where the cursor cannot be moved nothing is drawn.
 func TestWatchOnADumbTerminalPrintsLines(t *testing.T) {
 	t.Parallel()
-	r := onTerminal(t, scenarioCluster(), []string{"TERM=dumb"}, "watch", "--timeout", "1s")
-	r.Exits(exitOK)
+	r := onTerminal(t, scenarioCluster(), []string{"TERM=dumb"}, "watch")
 	r.Sees(`Z cluster plant-7 master=n1 |cluster plant-7 master=n1 `)
+	r.Signal(syscall.SIGTERM)
+	r.Exits(exitOK)
 }

@@ -23,8 +23,12 @@ const (
 	Height = 30
 )
 
-// patience bounds the wait for what is to be seen.
-const patience = 20 * time.Second
+const (
+	// Bound of the wait for what is to be seen.
+	patience = time.Minute
+	// When keys that did nothing are pressed again.
+	again = 5 * time.Second
+)
 
 // Terminal is a program on a terminal of its own. Its methods are for the test's goroutine and
 // end the test when they are disappointed.
@@ -90,7 +94,7 @@ func (r *Terminal) read() {
 func (r *Terminal) Sees(pattern string) {
 	r.t.Helper()
 	wanted := regexp.MustCompile(pattern)
-	if !r.until(func() bool { return wanted.Match(r.text.Bytes()) }) {
+	if !r.until(patience, func() bool { return wanted.Match(r.text.Bytes()) }) {
 		r.t.Fatalf("the terminal never showed %s, but:\n%q", pattern, r.Sent())
 	}
 }
@@ -100,14 +104,30 @@ func (r *Terminal) Sees(pattern string) {
 func (r *Terminal) Shows(pattern string) {
 	r.t.Helper()
 	wanted := regexp.MustCompile("(?m)" + pattern)
-	if !r.until(func() bool { return wanted.MatchString(r.window.String()) }) {
+	if !r.until(patience, func() bool { return wanted.MatchString(r.window.String()) }) {
 		r.t.Fatalf("the screen never held %s, but:\n%s", pattern, r.screen())
 	}
 }
 
+// Offers presses keys that may do nothing when who is asked is busy, such as the one for completion,
+// again and again until the screen holds the pattern.
+func (r *Terminal) Offers(keys, pattern string) {
+	r.t.Helper()
+	wanted := regexp.MustCompile("(?m)" + pattern)
+	for begin := time.Now(); ; {
+		r.Types(keys)
+		if r.until(again, func() bool { return wanted.MatchString(r.window.String()) }) {
+			return
+		}
+		if time.Since(begin) > patience {
+			r.t.Fatalf("the keys %q never brought %s, but:\n%s", keys, pattern, r.screen())
+		}
+	}
+}
+
 // until waits for the condition, looking again whenever something was written; the lock is held.
-func (r *Terminal) until(condition func() bool) bool {
-	deadline := time.NewTimer(patience)
+func (r *Terminal) until(limit time.Duration, condition func() bool) bool {
+	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	for {
 		r.mu.Lock()

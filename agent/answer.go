@@ -25,6 +25,7 @@ func (a *Agent) handlers() map[string]handler {
 		askOperationState: understood(a.answerState),
 		askForTurn:        understood(a.answerTurn),
 		askTurnOver:       understood(a.answerOver),
+		askIdle:           understood(a.answerIdle),
 		askStatus:         understood(a.answerStatus),
 		askHistory:        understood(a.answerHistory),
 	}

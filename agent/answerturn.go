@@ -33,6 +33,22 @@ func (a *Agent) answerOver(ctx context.Context, from levels.NodeID, asked overQu
 	return overReply{}, a.sayTurn(ctx, turnWord{over: &fleet.TurnOver{From: from, Turn: asked.Turn, Number: asked.Number}})
 }
 
+// answerIdle tells a new master whether anything is in progress here.
+func (a *Agent) answerIdle(ctx context.Context, from levels.NodeID, asked idleQuestion) (any, error) {
+	word := turnWord{idle: make(chan idleReply, 1), master: from, term: asked.Term}
+	if err := a.sayTurn(ctx, word); err != nil {
+		return nil, err
+	}
+	select {
+	case given := <-word.idle:
+		return given, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the agent: %w", context.Cause(ctx))
+	case <-a.done:
+		return nil, errStopped
+	}
+}
+
 func (a *Agent) sayTurn(ctx context.Context, word turnWord) error {
 	select {
 	case a.turns <- word:

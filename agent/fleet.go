@@ -16,10 +16,6 @@ import (
 const (
 	// A pause: fleetPause is how often the machine of the cluster looks again while something is in progress.
 	fleetPause = time.Second
-	// A wait: turnTimeout bounds one question for a turn; a new master waits a second before it answers.
-	turnTimeout = 2 * time.Second
-	// A wait: overTimeout bounds the word that a turn is over, which may be lost.
-	overTimeout = 2 * time.Second
 	// A wait: orderTimeout bounds an order to another node.
 	orderTimeout = requestTries*requestTimeout + time.Second
 )
@@ -59,13 +55,6 @@ type ownPart struct {
 }
 
 type (
-	// A turnWord is another node's question for a turn, or its word that one is over.
-	turnWord struct {
-		asked fleet.TurnAsked
-		over  *fleet.TurnOver
-		// answer has capacity 1; nil for a word.
-		answer chan fleet.TurnAnswer
-	}
 	// A fleetNews carries what a work of the machine of the cluster ended with.
 	fleetNews struct{ event fleet.Event }
 	// An orderNews says what became of an order to another node.
@@ -192,6 +181,8 @@ func (l *loop) carryOut(ctx context.Context, now levels.Instant, action fleet.Ac
 		delete(l.turnAnswers, action.Question)
 	case fleet.TellOver:
 		l.tellOver(action)
+	case fleet.AskIdle:
+		l.askIdle(action)
 	case fleet.Order:
 		l.order(ctx, now, action)
 	case fleet.Persist:
@@ -212,47 +203,6 @@ func (p pending) reply(given answer) {
 		if to != nil {
 			to <- given // capacity 1, sent once
 		}
-	}
-}
-
-// askTurn asks the master.
-func (l *loop) askTurn(action fleet.AskTurn) {
-	question := turnQuestion{Kind: action.Kind, By: action.By}
-	l.work(turnTimeout, func(ctx context.Context) message {
-		answered := fleet.TurnAnswered{Ticket: action.Ticket, From: action.To}
-		answer, err := askNode[turnReply](ctx, l.Agent, inquiry{action.To, askForTurn, question, turnTimeout})
-		if err == nil {
-			answered.Answer = fleet.TurnAnswer{Outcome: answer.Outcome, Turn: answer.Turn, Text: answer.Text}
-		}
-
-		return fleetNews{answered}
-	})
-}
-
-// tellOver tells the master that a turn is over; it sees it by gossip too.
-func (l *loop) tellOver(action fleet.TellOver) {
-	word := overQuestion{Turn: action.Turn, Number: action.Number}
-	l.work(overTimeout, func(ctx context.Context) message {
-		_, _ = askNode[overReply](ctx, l.Agent, inquiry{action.To, askTurnOver, word, overTimeout})
-
-		return nil
-	})
-}
-
-// hearTurn takes a question or a word of another node.
-func (l *loop) hearTurn(ctx context.Context, word turnWord) {
-	now := l.ports.Clock()
-	switch {
-	case l.fleet == nil && word.answer != nil:
-		word.answer <- fleet.TurnAnswer{Outcome: fleet.TurnNotMaster}
-	case word.over != nil:
-		l.drive(ctx, now, *word.over)
-	default:
-		l.lastQuestion++
-		word.asked.Question = l.lastQuestion
-		l.turnAnswers[l.lastQuestion] = word.answer
-		l.seeCluster(ctx, now)
-		l.drive(ctx, now, word.asked)
 	}
 }
 

@@ -67,6 +67,7 @@ const (
 	askOperationState = "operation-state"
 	askForTurn        = "turn"
 	askTurnOver       = "turn-over"
+	askIdle           = "idle"
 	askStatus         = "status"
 	askHistory        = "history"
 )
@@ -128,6 +129,19 @@ type overQuestion struct {
 }
 
 type overReply struct{}
+
+// idleQuestion is that of a new master, which has to know what is in progress.
+type idleQuestion struct {
+	// Term is that of the mastership.
+	Term levels.Term `json:"term"`
+}
+
+type idleReply struct {
+	// Idle: nothing is in progress there.
+	Idle bool `json:"idle"`
+	// Number is the newest operation that is over there.
+	Number levels.OperationID `json:"number,omitempty"`
+}
 
 type statusQuestion struct{}
 

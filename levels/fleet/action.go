@@ -37,6 +37,12 @@ type (
 		Turn   TurnID
 		Number levels.OperationID
 	}
+	// AskIdle asks a node what Machine.Idle says there; answered by IdleAnswered with the same roll.
+	AskIdle struct {
+		To   levels.NodeID
+		Term levels.Term
+		Roll uint64
+	}
 	// Order begins an operation on a node, perhaps this one; answered by OrderAnswered.
 	Order struct {
 		Order   OrderID
@@ -59,6 +65,7 @@ func (Refuse) action()       {}
 func (AskTurn) action()      {}
 func (AnswerTurn) action()   {}
 func (TellOver) action()     {}
+func (AskIdle) action()      {}
 func (Order) action()        {}
 func (Persist) action()      {}
 func (TellStarted) action()  {}

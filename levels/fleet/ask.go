@@ -108,7 +108,7 @@ func (m *Machine) pursue(a *asking) bool {
 		a.asked, a.retryAt = "", 0 // whoever it was does not give turns any more
 	}
 	switch {
-	case m.cluster.Leading && m.now >= m.settled():
+	case m.cluster.Leading && m.settled(m.config.Self):
 		return m.answered(a, m.grant(m.config.Self, a.request.Kind, a.request.By))
 	case m.now >= a.until:
 		m.withoutTurn(a)
@@ -183,6 +183,7 @@ func (m *Machine) operationDropped(ev OperationDropped) {
 // operationEnded tells the master, also of operations that had no turn: their cards are late.
 func (m *Machine) operationEnded(ev OperationEnded) {
 	m.ownOrderEnded(ev)
+	m.newest = max(m.newest, ev.Number)
 	if !m.release(func(h holding) bool { return h.number == ev.Number }, ev.Number) {
 		m.tellOver(TurnID{}, ev.Number)
 	}

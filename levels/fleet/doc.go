@@ -11,7 +11,8 @@
 // lock, an unlock, a planned shutdown. There is one. It is identified by the term and a
 // number, and ends when its owner says so, when the owner's card shows the operation no
 // more, when the owner has left or is lost, and at a bound. A new master waits for a
-// moment, and then takes what the cards show for what is in progress.
+// moment, and then takes what the cards show for what is in progress; it need not wait when all
+// other nodes say that they have nothing.
 //
 // An operation on the whole cluster is a [Plan]: items in groups, one group after the other,
 // the items of one at once. It holds the turn from its beginning to its end.

@@ -72,6 +72,14 @@ type (
 		Turn   TurnID
 		Number levels.OperationID
 	}
+	// IdleAnswered is what became of an AskIdle: Machine.Idle of the node, not idle when it did
+	// not answer.
+	IdleAnswered struct {
+		From   levels.NodeID
+		Roll   uint64
+		Idle   bool
+		Number levels.OperationID
+	}
 )
 
 // Events of the operations on the whole cluster, which the master carries out.
@@ -179,6 +187,7 @@ func (OperationEnded) event()   {}
 func (TurnAsked) event()        {}
 func (TurnAnswered) event()     {}
 func (TurnOver) event()         {}
+func (IdleAnswered) event()     {}
 func (ClusterAsked) event()     {}
 func (OrderAnswered) event()    {}
 func (OrderEnded) event()       {}

@@ -20,8 +20,9 @@ type Config struct {
 type Limits struct {
 	// Try bounds the search for a master that gives the turn; Retry is the pause in it.
 	Try, Retry time.Duration
-	// Settle is how long a new master gives no turn, so that it sees what is in progress.
-	Settle time.Duration
+	// Settle is how long a new master gives no turn, so that it sees what is in progress, unless
+	// all others say before that they have nothing; Roll is the pause in asking them.
+	Settle, Roll time.Duration
 	// Claim is how long a turn lasts whose operation nobody sees, Turn how long any does.
 	Claim, Turn time.Duration
 	// Leave bounds the shutdown of one node, Return what follows until it is up again.
@@ -35,7 +36,7 @@ type Limits struct {
 // DefaultLimits are those of a cluster whose shutdowns of one node are over after leave.
 func DefaultLimits(leave time.Duration) Limits {
 	return Limits{
-		Try: 5 * time.Second, Retry: 500 * time.Millisecond, Settle: time.Second,
+		Try: 5 * time.Second, Retry: 500 * time.Millisecond, Settle: time.Second, Roll: 100 * time.Millisecond,
 		Claim: 10 * time.Second, Turn: leave + 5*time.Minute,
 		Leave: leave, Return: 20 * time.Minute, Ready: 2 * time.Minute, Grace: 5 * time.Second,
 	}
@@ -90,10 +91,13 @@ type Machine struct {
 	serial    uint64
 	turn      *turn
 	questions []TurnAsked
+	settling
 
 	// Of this node's own operations: those that wait for a turn, and those that have one.
 	asks []asking
 	held []holding
+	// newest is the newest of them that is over.
+	newest levels.OperationID
 
 	plan *Plan
 	// Of a plan of an earlier life: judged says that it was compared with this boot, and
@@ -140,6 +144,7 @@ func (m *Machine) Step(now levels.Instant, event Event) Result {
 	m.reviewTurn()
 	m.pursueAll()
 	m.advance()
+	m.callRoll()
 	if m.dirty {
 		m.dirty = false
 		m.out.Actions = slices.Insert(m.out.Actions, 0, Action(Persist{Plan: m.plan.clone()}))
@@ -170,6 +175,8 @@ func (m *Machine) take(event Event) {
 		m.turnAnswered(event)
 	case TurnOver:
 		m.turnOver(event)
+	case IdleAnswered:
+		m.idleAnswered(event)
 	case ClusterAsked:
 		m.clusterAsked(event.Request, event.Number)
 	case OrderAnswered:
@@ -190,7 +197,7 @@ func (m *Machine) see(next Cluster) {
 	m.observe()
 	switch {
 	case next.Leading && (!was || !before.Leading || before.Term != next.Term):
-		m.reign, m.serial = m.now, 0
+		m.enthrone()
 		if m.turn != nil && !m.turn.plan {
 			m.turn = nil
 		}
@@ -225,8 +232,11 @@ func (m *Machine) wake() levels.Instant {
 			earliest = at
 		}
 	}
-	if m.cluster.Leading && m.now < m.settled() && len(m.questions)+len(m.asks) > 0 {
-		consider(m.settled())
+	if m.hurry() {
+		consider(m.settleBy())
+		if len(m.unasked()) > 0 {
+			consider(m.rollAt)
+		}
 	}
 	for i := range m.asks {
 		consider(m.asks[i].until)

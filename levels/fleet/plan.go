@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,6 +115,7 @@ func (p *Plan) group() (from, to int) {
 // clusterAsked takes an operation on the whole cluster, or says by name why not.
 func (m *Machine) clusterAsked(r levels.OperationRequested, number levels.OperationID) {
 	plan, err := m.draft(r)
+	m.hurried = errors.Is(err, levels.ErrTryAgain)
 	if err != nil {
 		m.out.Err = fmt.Errorf("%v: %w", r.Kind, err)
 
@@ -143,7 +145,7 @@ func (m *Machine) draft(r levels.OperationRequested) (*Plan, error) {
 		return nil, fmt.Errorf("%w: %s; wait for its end", levels.ErrOperationInProgress, m.planWords())
 	case !m.cluster.Leading:
 		return nil, fmt.Errorf("%w: only the master does it, and that is %s", levels.ErrRefused, dash(m.cluster.Master))
-	case m.now < m.settled():
+	case !m.settled(""):
 		return nil, fmt.Errorf("%w: %s has just become the master", levels.ErrTryAgain, m.config.Self)
 	}
 	if others := m.inProgress(""); others != "" && !r.Force {

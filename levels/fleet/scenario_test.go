@@ -140,6 +140,13 @@ func (s *story) line(line string) {
 		s.step(s.answered(plain, named))
 	case "over":
 		s.step(TurnOver{From: levels.NodeID(first), Turn: turnID(named["turn"]), Number: s.operation(named["number"])})
+	case "idle-said":
+		s.step(IdleAnswered{
+			From: levels.NodeID(first), Roll: uint64(s.number(plain[1])), Idle: !slices.Contains(plain, "busy"), Number: s.operation(named["number"]),
+		})
+	case "idle-asked":
+		idle, number := s.machine.Idle(levels.NodeID(first), levels.Term(s.number(plain[1])))
+		s.say("  idle: %t, newest operation that is over: %d", idle, number)
 	case "cluster-shutdown", "rolling-reboot":
 		s.step(ClusterAsked{Request: s.request(list[0], plain, named), Number: 100})
 	case "order":

@@ -63,6 +63,16 @@ func (n *simNode) carryOut(action Action) {
 		n.later(a.To, func(master *simNode) {
 			master.step(TurnOver{From: n.id, Turn: a.Turn, Number: a.Number})
 		}, nil)
+	case AskIdle:
+		life := n.life
+		n.later(a.To, func(other *simNode) {
+			idle, number := other.machine.Idle(n.id, a.Term)
+			other.later(n.id, func(*simNode) {
+				if n.life == life {
+					n.step(IdleAnswered{From: a.To, Roll: a.Roll, Idle: idle, Number: number})
+				}
+			}, nil)
+		}, func() { n.step(IdleAnswered{From: a.To, Roll: a.Roll}) })
 	case Order:
 		w.note("%s orders %v of %s, linger %t", n.id, a.Request.Kind, a.Node, a.Request.Linger)
 		n.order(a)

@@ -28,6 +28,8 @@ func actionText(action Action) string {
 		return text
 	case TellOver:
 		return fmt.Sprintf("tell %s: turn %d.%d is over, operation %d", a.To, a.Turn.Term, a.Turn.Serial, a.Number)
+	case AskIdle:
+		return fmt.Sprintf("ask %s whether it is idle: term %d, roll %d", a.To, a.Term, a.Roll)
 	case Order:
 		text := fmt.Sprintf("order %d to %s: %v", a.Order, a.Node, a.Request.Kind)
 		if a.Request.Mode != levels.ModeNone {

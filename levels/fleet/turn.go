@@ -39,15 +39,12 @@ func (t *turn) ends(limits Limits) levels.Instant {
 	return t.since.Add(limits.Turn)
 }
 
-// settled is from when on a new master gives out turns.
-func (m *Machine) settled() levels.Instant { return m.reign.Add(m.config.Limits.Settle) }
-
 // turnAsked takes another node's question.
 func (m *Machine) turnAsked(ev TurnAsked) {
 	switch {
 	case !m.cluster.Leading, len(m.questions) >= maxQuestions:
 		m.emit(AnswerTurn{Question: ev.Question, Answer: TurnAnswer{Outcome: TurnNotMaster}})
-	case m.now < m.settled():
+	case !m.settled(ev.From):
 		m.questions = append(m.questions, ev)
 	default:
 		m.emit(AnswerTurn{Question: ev.Question, Answer: m.grant(ev.From, ev.Kind, ev.By)})
@@ -159,7 +156,7 @@ func (m *Machine) passed(node levels.NodeID, number levels.OperationID) {
 // answers who has waited for the new master to settle.
 func (m *Machine) reviewTurn() {
 	m.endTurn()
-	if !m.cluster.Leading || m.now < m.settled() {
+	if !m.cluster.Leading {
 		return
 	}
 	waiting := m.questions

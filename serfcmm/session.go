@@ -99,6 +99,8 @@ type session struct {
 	keyQueries chan keyQuery
 	// look has capacity 1: somebody came or went, so look who is missing.
 	look chan struct{}
+	// told is the card that Serf was given last; owned by announce once Serf runs.
+	told levels.Card
 }
 
 func (s *session) poke() {
@@ -192,8 +194,9 @@ func (n *Node) serfConfig(s *session) *serf.Config {
 	config.DisableCoordinates = true
 	config.BroadcastTimeout, config.LeavePropagateDelay = announceTimeout, farewell
 	config.UserEventSizeLimit, config.QuerySizeLimit, config.QueryResponseSizeLimit = gossipLimit, gossipLimit, gossipLimit
-	if tags, err := tagsOf(*n.card.Load(), n.options.Origin); err == nil {
-		config.Tags = tags
+	card := *n.card.Load()
+	if tags, err := tagsOf(card, n.options.Origin); err == nil {
+		config.Tags, s.told = tags, card
 	}
 
 	return config
@@ -267,7 +270,6 @@ func (n *Node) deliver(ctx context.Context, s *session) {
 // follow faster than a large cluster can pass them on: a lock that begins and ends within a
 // moment is one card.
 func (n *Node) announce(ctx context.Context, s *session) {
-	told := *n.card.Load()
 	var next turns
 	for {
 		select {
@@ -278,7 +280,7 @@ func (n *Node) announce(ctx context.Context, s *session) {
 		pace := paceOf(len(n.table.Load().peers))
 		rest(ctx, pace.settle)
 		card := *n.card.Load()
-		if card == told {
+		if card == s.told {
 			continue
 		}
 		tags, err := tagsOf(card, n.options.Origin)
@@ -289,7 +291,7 @@ func (n *Node) announce(ctx context.Context, s *session) {
 		if errors.Is(err, ErrTooLarge) {
 			n.log.to.LogAttrs(ctx, slog.LevelWarn, "the card was not told", slog.Any("cause", err))
 		}
-		told = card
+		s.told = card
 		rest(ctx, next.after(time.Now(), pace.cards))
 	}
 }

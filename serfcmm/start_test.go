@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,6 +157,43 @@ func TestHostNamesAreLookedUp(t *testing.T) {
 		c.formed(time.Minute, c.names()...)
 		if !c.reaches("n1", "n3") || len(c.members["n1"].Problems()) > 0 {
 			t.Errorf("after the move: %s", c.describe())
+		}
+	})
+}
+
+// newsWhileStarting is a network whose node has something else to tell just when Serf has been
+// given its first card.
+type newsWhileStarting struct {
+	serfcmm.Transport
+
+	once func()
+}
+
+func (n newsWhileStarting) FinalAdvertiseAddr(ip string, port int) (net.IP, int, error) {
+	n.once()
+
+	return n.Transport.FinalAdvertiseAddr(ip, port)
+}
+
+// Goal: a card that comes while gossip starts is told, although none follows; an agent that is
+// restarted and goes on as before has no other. Method: it comes when Serf asks for its address.
+func TestACardThatComesWhileGossipStartsIsTold(t *testing.T) {
+	t.Parallel()
+	bubble(t, 2, func(t *testing.T, c *cluster) {
+		t.Helper()
+		node := make(chan *member, 1)
+		node <- c.start("n1", func(o *serfcmm.Options) {
+			o.Listen = func(ctx context.Context, address netip.AddrPort) (serfcmm.Transport, error) {
+				transport, err := c.network.Listen(ctx, address)
+
+				return newsWhileStarting{transport, sync.OnceFunc(func() { (<-node).Advertise(levels.Card{State: levels.StateUp, Qualified: true}) })}, err
+			}
+		})
+		c.start("n2")
+		c.formed(20*time.Second, "n1", "n2")
+		time.Sleep(time.Minute)
+		if card := c.members["n2"].Seen()[0]; card.State != levels.StateUp || !card.Qualified {
+			t.Errorf("n2 has heard %+v, want n1 up and qualified", card)
 		}
 	})
 }

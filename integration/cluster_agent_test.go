@@ -23,7 +23,7 @@ const (
 func TestAgentThatComesBackWithinTheLeaseChangesNothing(t *testing.T) {
 	// Long enough for a start of the agent while three of them start on two processors.
 	f := form(t, 3, 4*time.Second)
-	before, lives := f.settled(), f.lives()
+	before, lives := f.calm(), f.lives()
 	for range trials() {
 		for _, node := range f.Members() {
 			f.fault("agent of %s killed", node.Name)
@@ -49,7 +49,7 @@ func TestAgentThatComesBackWithinTheLeaseChangesNothing(t *testing.T) {
 func TestAgentThatCannotComeBackLosesTheRole(t *testing.T) {
 	f := form(t, 3, 2*time.Second)
 	for range trials() {
-		before := f.settled()
+		before := f.calm()
 		old := before.master
 		f.fault("agent of the master killed for good")
 		old.Run(t, "mv", agentFile, agentFile+".away")
@@ -71,7 +71,7 @@ func TestStoppedAgentOfTheMaster(t *testing.T) {
 	f := form(t, 3, time.Second)
 	for range trials() {
 		for _, leases := range stopsInLeases() {
-			before, lives := f.settled(), f.lives()
+			before, lives := f.calm(), f.lives()
 			f.fault("agent of the master stopped for %v leases", leases)
 			before.master.Signal(t, agentUnit, "STOP")
 			f.pass(leases)
@@ -102,7 +102,7 @@ func (f *fleet) changedIfLong(leases float64, before standing, lives []string) {
 // there again and ends the services when then the agent dies for good.
 func TestGuardComesBackWithoutAChange(t *testing.T) {
 	f := form(t, 3, 2*time.Second)
-	before, lives := f.settled(), f.lives()
+	before, lives := f.calm(), f.lives()
 	f.fault("guard of the master killed")
 	before.master.Signal(t, guardUnit, "KILL")
 	lab.Eventually(t, settleLimit, "the guard to be back", func() error {
@@ -126,7 +126,7 @@ func TestGuardComesBackWithoutAChange(t *testing.T) {
 func TestPlannedHandoversDoNotWaitForTheLease(t *testing.T) {
 	f := form(t, 3, 4*time.Second)
 	for range trials() {
-		before := f.settled()
+		before := f.calm()
 		f.fault("master locked")
 		before.master.Run(t, "cssc", "lock", "--yes")
 		after := f.takenOver(before, f.without(before.master))
@@ -134,7 +134,7 @@ func TestPlannedHandoversDoNotWaitForTheLease(t *testing.T) {
 		f.write(history.Heal, "-", "")
 		f.keeps(after)
 
-		before = f.settled()
+		before = f.calm()
 		f.fault("master's node rebooted")
 		before.master.Reboot(t)
 		after = f.takenOver(before, f.Members()) // it is back already, and perhaps the vice

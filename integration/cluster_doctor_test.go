@@ -103,7 +103,7 @@ func TestDoctorWatchAndReportOnRealNodes(t *testing.T) {
 		(&stage{node, t}).unit("web.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=cssc-init-3.target\n")
 	}
 	f.Boot(t)
-	all := f.settled()
+	all := f.calm()
 	for _, node := range f.Members()[:2] { // one of each suite
 		f.wellExcept(node)
 		f.plantOnHost(node)
@@ -111,7 +111,7 @@ func TestDoctorWatchAndReportOnRealNodes(t *testing.T) {
 	}
 	f.withoutRights(all.master)
 	f.watched()
-	all = f.settled()
+	all = f.calm()
 	first, second, third := all.master, all.vice, f.spares(all)[0]
 	f.plantInCluster(first, second, third)
 	f.fault("power cut of the spare")

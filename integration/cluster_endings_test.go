@@ -115,7 +115,7 @@ func TestEveryEndingOfAllNodes(t *testing.T) {
 	f.coordinatorDiesInShutdown()
 	f.coordinatorDiesInRolling()
 
-	s := f.settled()
+	s := f.calm()
 	f.fault("halt of all")
 	s.vice.Run(t, "cssc", "shutdown", "--all", "--halt", "--yes", "--no-wait")
 	for _, node := range f.Members() {
@@ -127,7 +127,7 @@ func TestEveryEndingOfAllNodes(t *testing.T) {
 
 func (f *fleet) allNoboot() {
 	f.t.Helper()
-	s := f.settled()
+	s := f.calm()
 	f.fault("shutdown of all, and all stay up without the cluster")
 	f.asks(s.master, 0, "", "shutdown", "--all", "--noboot", "--yes")
 	f.back(f.Members()...)
@@ -140,7 +140,7 @@ func (f *fleet) allNoboot() {
 
 func (f *fleet) allReboot() {
 	f.t.Helper()
-	s := f.settled()
+	s := f.calm()
 	f.fault("reboot of all at once")
 	s.vice.Run(f.t, "cssc", "shutdown", "--all", "--reboot", "--yes", "--no-wait")
 	for _, node := range f.Members() {
@@ -156,7 +156,7 @@ func (f *fleet) allReboot() {
 
 func (f *fleet) allByForce() {
 	f.t.Helper()
-	s := f.settled()
+	s := f.calm()
 	lost := f.spares(s)[0]
 	f.fault("shutdown of all by force, past a node that is lost")
 	defer f.slowStop(lost, 30*time.Second)()
@@ -176,7 +176,7 @@ func (f *fleet) allByForce() {
 
 func (f *fleet) coordinatorDiesInShutdown() {
 	f.t.Helper()
-	s := f.settled()
+	s := f.calm()
 	spare := f.spares(s)[0]
 	f.fault("power cut of the coordinator in the middle of a shutdown of all")
 	defer f.slowStop(spare, 4*time.Second)()
@@ -198,9 +198,8 @@ func (f *fleet) coordinatorDiesInShutdown() {
 
 func (f *fleet) coordinatorDiesInRolling() {
 	f.t.Helper()
-	s := f.settled()
+	s := f.calm()
 	spare := f.spares(s)[0]
-	f.answers(s.vice, 0, "reboot", "--rolling", "--dry-run") // the master hears by gossip that all are up
 	f.fault("power cut of the coordinator in the middle of a rolling reboot")
 	typed := s.vice.Background(f.t, "cssc", "reboot", "--rolling", "--yes")
 	if exit := spare.WaitExit(f.t); exit != lab.Rebooted {
@@ -241,7 +240,7 @@ func TestMasterAndViceGoWithEachEnding(t *testing.T) {
 // bothGo shuts the vice down, then the master, and brings both back.
 func (f *fleet) bothGo(mode string, want lab.Exit) {
 	f.t.Helper()
-	before := f.settled()
+	before := f.calm()
 	f.fault("%s of the vice and of the master", mode)
 	gone := []*lab.Node{before.vice, before.master}
 	for i, node := range gone {

@@ -147,7 +147,7 @@ func (f *fleet) lateObservers(node, words string) {
 func (f *fleet) powerCutAsHeard(master, vice, spare *lab.Node) {
 	f.t.Helper()
 	others := []*lab.Node{vice, spare}
-	before := f.settled()
+	before := f.calm()
 	f.fault("power cut of the master, as it is heard")
 	steps := len(f.levels())
 	master.PowerCut(f.t)

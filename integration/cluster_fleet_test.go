@@ -31,7 +31,7 @@ func TestEveryNodeInOrder(t *testing.T) {
 			"ExecStopPost=/bin/sh -c 'echo %H $SERVICE_RESULT >>/lab/slow'\n[Install]\nWantedBy=cssc-master-0.target\n")
 	}
 	f.Boot(t)
-	before := f.settled()
+	before := f.calm()
 	spare := f.spares(before)[0]
 
 	f.fault("rolling reboot")
@@ -41,7 +41,7 @@ func TestEveryNodeInOrder(t *testing.T) {
 	}
 	spare.Run(t, "cssc", "reboot", "--rolling", "--no-wait", "--reason", "kernel")
 	f.reboots(before.master)
-	after := f.settled()
+	after := f.calm()
 	f.write(history.Heal, "-", "")
 	if after.master == before.master || after.term != before.term+1 {
 		t.Errorf("%s leads in term %d, before it %s in term %d; want one switchover", after.master.Name, after.term, before.master.Name, before.term)

@@ -15,7 +15,7 @@ import (
 // nothing, and after a power cut the same node leads in a higher term.
 func TestNodeAloneInItsTableLeads(t *testing.T) {
 	f := form(t, 1, 2*time.Second)
-	before, lives := f.settled(), f.lives()
+	before, lives := f.calm(), f.lives()
 	f.fault("the only agent is killed")
 	before.master.Signal(t, "cssc-agent.service", "KILL")
 	f.unchanged(before, lives)
@@ -112,7 +112,7 @@ func TestStrangersAreKeptOutAndSaidSo(t *testing.T) {
 		f.equip(stranger)
 	}
 	f.Boot(t)
-	before, lives := f.settled(), f.lives()
+	before, lives := f.calm(), f.lives()
 
 	f.fault("a stranger with a wrong key")
 	f.Boot(t, wrongKey)

@@ -111,7 +111,7 @@ func (b *balanced) says(node *lab.Node, path string) (int, string) {
 // the questions of meanwhile in its hands.
 func TestHAProxyFollowsTheMaster(t *testing.T) {
 	b := balance(t)
-	before := b.settled(b.Members()...)
+	before := b.calm()
 	b.reaches(before.master)
 	b.endpointsAgree(before)
 
@@ -129,7 +129,7 @@ func TestHAProxyFollowsTheMaster(t *testing.T) {
 	b.reaches(after.master)
 	before.master.PowerOn(t)
 	before.master.WaitBoot(t)
-	after = b.settled(b.Members()...)
+	after = b.calm()
 
 	b.fault("master isolated, not from the balancer")
 	for _, node := range b.without(after.master) {
@@ -141,7 +141,7 @@ func TestHAProxyFollowsTheMaster(t *testing.T) {
 		t.Errorf("the isolated node says %d %q, want 503 and that no master is known", code, text)
 	}
 	b.heal()
-	after = b.settled(b.Members()...)
+	after = b.calm()
 
 	b.fault("master's agent stopped")
 	after.master.Signal(t, agentUnit, "STOP")

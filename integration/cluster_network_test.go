@@ -19,7 +19,7 @@ func TestMasterThatIsCutOffIsReplaced(t *testing.T) {
 		for name, cut := range map[string]func(lab.TB, *lab.Node){
 			"isolated": f.Isolate, "deaf": f.Deafen, "mute": f.Mute,
 		} {
-			before := f.settled()
+			before := f.calm()
 			f.fault("master %s", name)
 			cut(t, before.master)
 			after := f.replaced(before, f.without(before.master))
@@ -139,7 +139,7 @@ func TestRingFlappingAndLoss(t *testing.T) {
 // the new key is in the files, as restarts of all agents show.
 func TestKeysRotateDuringAPartition(t *testing.T) {
 	f := form(t, 3, 2*time.Second)
-	before, lives := f.settled(), f.lives()
+	before, lives := f.calm(), f.lives()
 	away, first := f.spares(before)[0], before.master.Run(t, "cssc", "keys", "list")
 	f.fault("keys rotated while a node is away")
 	f.Isolate(t, away)

@@ -68,7 +68,7 @@ func mainPIDs(t *testing.T, node *lab.Node, units ...string) string {
 // stopped runs again.
 func (f *fleet) demoteFails() {
 	f.t.Helper()
-	before, lives := f.settled(), f.lives()
+	before, lives := f.calm(), f.lives()
 	untouched, top := mainPIDs(f.t, before.master, "frail.service", history.Lead+".service"), mainPIDs(f.t, before.master, "top.service")
 	f.fault("planned demote that fails")
 	f.touch(refusing)
@@ -95,7 +95,7 @@ func (f *fleet) demoteFails() {
 // Put right and retried, it is a candidate again.
 func (f *fleet) promoteFailsOnTheVice() {
 	f.t.Helper()
-	before := f.settled()
+	before := f.calm()
 	spare := f.spares(before)[0]
 	f.touch(frail(before.vice))
 	f.fault("power cut of the master, promote fails on the vice")
@@ -151,7 +151,7 @@ func (f *fleet) promoteFailsEverywhere() {
 // begins is what the history is judged for.
 func (f *fleet) demoteHangs() {
 	f.t.Helper()
-	before := f.settled()
+	before := f.calm()
 	f.touch(clinging)
 	f.fault("the master is isolated, and its service does not end")
 	f.Isolate(f.t, before.master)

@@ -26,7 +26,7 @@ func TestPowerCutOfEachRole(t *testing.T) {
 // powerCut cuts the power of the node in that role and boots it again.
 func (f *fleet) powerCut(role string, which func(standing) *lab.Node) {
 	f.t.Helper()
-	before := f.settled()
+	before := f.calm()
 	victim := which(before)
 	f.fault("power cut of the %s", role)
 	victim.PowerCut(f.t)
@@ -87,7 +87,7 @@ func TestFrozenMasterWakesUpDeposed(t *testing.T) {
 	f := form(t, 3, time.Second)
 	for range trials() {
 		for _, leases := range stopsInLeases() {
-			before, lives := f.settled(), f.lives()
+			before, lives := f.calm(), f.lives()
 			f.fault("the master's node is frozen for %v leases", leases)
 			before.master.Freeze(t)
 			f.write(history.Pause, before.master.Name, "")

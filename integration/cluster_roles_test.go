@@ -109,13 +109,18 @@ func targetsOf(role string) []string {
 	return targets
 }
 
-// have waits until each node has its role, and exactly that role's targets are up.
+// have waits until each node has its role, exactly that role's targets are up, and all have heard
+// of it.
 func (f *fleet) have(roles map[*lab.Node]string) {
 	f.t.Helper()
+	var there []*lab.Node
 	for _, node := range f.Members() {
 		role := roles[node]
 		if role == "" {
 			continue
+		}
+		if role != "down" {
+			there = append(there, node)
 		}
 		lab.Eventually(f.t, settleLimit, fmt.Sprintf("%s to be %s, with its targets", node.Name, role), func() error {
 			view, err := node.View(f.t.Context())
@@ -138,6 +143,7 @@ func (f *fleet) have(roles map[*lab.Node]string) {
 			return err
 		})
 	}
+	lab.Eventually(f.t, settleLimit, "all to have heard of it", func() error { return heard(f.t.Context(), there) })
 }
 
 // act does something and returns what the services have written down until the cluster was
@@ -290,7 +296,7 @@ func TestRolesAndTheirTargets(t *testing.T) {
 func (f *fleet) inTableOrder() (master, vice, spare *lab.Node) {
 	f.t.Helper()
 	nodes := f.Members()
-	if s := f.settled(); s.master != nodes[0] {
+	if s := f.calm(); s.master != nodes[0] {
 		f.done(s.master, "switchover", nodes[0].Name)
 	}
 

@@ -18,7 +18,7 @@ func TestWitnessVotesAndNeverLeads(t *testing.T) {
 	f.Boot(t)
 	witness := f.Member(t, "n3")
 	for range trials() {
-		before, lives := f.settled(), f.lives()
+		before, lives := f.calm(), f.lives()
 		f.fault("witness isolated")
 		f.Isolate(t, witness)
 		f.pass(2)
@@ -49,7 +49,7 @@ func TestWitnessVotesAndNeverLeads(t *testing.T) {
 func TestTwoNodesHold(t *testing.T) {
 	f := form(t, 2, 2*time.Second)
 	for range trials() {
-		before := f.settled()
+		before := f.calm()
 		f.fault("link of two nodes cut")
 		f.Isolate(t, before.vice)
 		f.pass(3)
@@ -83,7 +83,7 @@ func TestTwoNodesHold(t *testing.T) {
 // the node itself sees.
 func TestFailoverIsRefusedWhileTheOtherIsHeard(t *testing.T) {
 	f := form(t, 2, 2*time.Second)
-	before, lives := f.settled(), f.lives()
+	before, lives := f.calm(), f.lives()
 	f.fault("failover against a living master")
 	output, code, err := before.vice.Try("cssc", "failover", "--fenced", before.master.Name, "--yes")
 	if err != nil || code == 0 || !strings.Contains(output, before.master.Name) {

@@ -43,13 +43,13 @@ type fleet struct {
 	random *rand.Rand
 }
 
-// form makes a cluster, boots all nodes at the same time and waits until it is one. The
+// form makes a cluster, boots all nodes at the same time and waits until it is one and calm. The
 // history is judged at the end of the test, whatever happened to it.
 func form(t *testing.T, size int, lease time.Duration) *fleet {
 	t.Helper()
 	f := prepare(t, lab.ClusterConfig{Size: size}, lease)
 	f.Boot(t)
-	f.settled()
+	f.calm()
 
 	return f
 }

@@ -133,7 +133,7 @@ func TestTransitionsAreDrawnByEveryNode(t *testing.T) {
 		f.furnish(node)
 	}
 	f.Boot(t)
-	first := f.settled()
+	first := f.calm()
 	for _, node := range f.Members() {
 		picture := f.drawn(node, levels.Init, "init")
 		if !picture.has(first.master, levels.Init) || !picture.has(first.vice, levels.Init) || len(picture.NotShown) > 0 {
@@ -143,7 +143,7 @@ func TestTransitionsAreDrawnByEveryNode(t *testing.T) {
 
 	f.fault("switchover")
 	first.master.Run(t, "cssc", "switchover", "--yes")
-	second := f.settled()
+	second := f.calm()
 	want := ""
 	for _, node := range []*lab.Node{first.master, first.vice} {
 		sequence := levels.Demote

@@ -31,7 +31,7 @@ func (f *fleet) watched() {
 		n.unit("slow.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart="+wait+"ExecStop="+wait+"[Install]\nWantedBy=cssc-master-3.target\n")
 		sh(f.t, node, "systemctl daemon-reload; cssc sync")
 	}
-	before := f.settled()
+	before := f.calm()
 	old, heir := before.master, before.vice
 	here, there := watching(f.t, old), watching(f.t, heir)
 	for _, screen := range []*terminal.Terminal{here, there} {

@@ -28,7 +28,7 @@ const (
 	// The lease of the configuration below, of which the guard's watchdog is a quarter.
 	trialLease = "2s"
 	// Longest time in which anything here comes to rest.
-	guardLimit = 30 * time.Second
+	guardLimit = 2 * time.Minute
 )
 
 // guarded is a node of a larger cluster without an agent: the test plays the agent by

@@ -120,7 +120,7 @@ func (n *stage) runs(version string) {
 func TestUpgradeOfAClusterChangesNothing(t *testing.T) {
 	f := prepare(t, lab.ClusterConfig{Size: 3, Packages: lab.OlderVersion}, 4*time.Second)
 	f.Boot(t)
-	before := f.settled()
+	before := f.calm()
 	lives := f.lives()
 	for _, node := range slices.Concat([]*lab.Node{before.master, before.vice}, f.spares(before)) {
 		guard := node.Run(t, "systemctl", "show", "-P", "InvocationID", guardUnit)

@@ -48,7 +48,7 @@ func wed(t *testing.T) *couple {
 	return c
 }
 
-// settled waits until all nodes are up and agree, and the master has heard of it.
+// settled waits until all nodes are up and agree, and all have heard of it.
 func (c *couple) settled() (master, vice, spare *lab.Node) {
 	c.t.Helper()
 	lab.Eventually(c.t, settleLimit, "one cluster", func() error {
@@ -66,12 +66,8 @@ func (c *couple) settled() (master, vice, spare *lab.Node) {
 		if master, vice, spare = roles["master"], roles["vice"], roles["spare"]; master == nil || vice == nil || spare == nil {
 			return errors.New("not every role is held")
 		}
-		told, _, err := master.Try("cssc", "status")
-		if up := regexp.MustCompile(`(?m)^node .* state=up `).FindAllString(told, -1); err == nil && len(up) < len(c.Members()) {
-			err = errors.New("the master has not heard that all are up")
-		}
 
-		return err
+		return heard(c.t.Context(), c.Members())
 	})
 
 	return master, vice, spare

@@ -54,6 +54,34 @@ func (n *Node) View(ctx context.Context) (View, error) {
 	}, nil
 }
 
+// Known is what a node's agent knows of a node.
+type Known struct {
+	Name, State, Role string
+	Term              uint64
+	// Alive and Why are as in "cssc nodes".
+	Eligible, Qualified, Alive bool
+	Why, Address               string
+	Object                     dbus.ObjectPath
+}
+
+// Knows asks the node's agent what it knows of all nodes, in the order of the table.
+func (n *Node) Knows(ctx context.Context) ([]Known, error) {
+	ctx, cancel := context.WithTimeout(ctx, viewLimit)
+	defer cancel()
+	conn, err := n.bus(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("node %s: bus: %w", n.Name, err)
+	}
+	var all []Known
+	agent := conn.Object("org.cssc.Agent1", "/org/cssc/Agent1")
+	err = agent.CallWithContext(ctx, "org.cssc.Agent1.Manager.ListNodes", dbus.FlagNoAutoStart, uint64(0)).Store(&all)
+	if err != nil {
+		return nil, fmt.Errorf("node %s: agent: %w", n.Name, err)
+	}
+
+	return all, nil
+}
+
 // get is the named property, the zero value when it is missing or of another type.
 func get[T any](all map[string]dbus.Variant, name string) T {
 	value, _ := all[name].Value().(T)

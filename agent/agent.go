@@ -42,6 +42,8 @@ type Ports struct {
 	// Notify may be nil.
 	Notify Notifier
 	Clock  Clock
+	// LeaseClock reads the lease clock; as Clock it never goes back.
+	LeaseClock func() election.Instant
 }
 
 // Options are what an agent is made of.

@@ -142,7 +142,7 @@ func (a *Agent) statusDocument(ctx context.Context) ([]byte, error) {
 // timed is a copy of the status with the clocks as they are now.
 func (a *Agent) timed(status *Status) *Status {
 	timed := *status
-	timed.Clock = &levels.ClockView{CalendarUSec: time.Now().UnixMicro(), Boot: a.options.Ports.Clock()}
+	timed.Clock = &levels.ClockView{CalendarUSec: time.Now().UnixMicro(), Lease: int64(a.options.Ports.LeaseClock())}
 
 	return &timed
 }

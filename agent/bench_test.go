@@ -10,6 +10,7 @@ import (
 
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
 // busyBus answers every call at once, from a goroutine of the client's own.
@@ -102,7 +103,8 @@ func BenchmarkLevelOfAThousand(b *testing.B) {
 		bus.agent = New(Options{
 			Ports: Ports{
 				Units: quietUnits{make(chan struct{})}, System: quietSystem{make(chan levels.Mode)}, Bus: bus, Store: store,
-				Clock: func() levels.Instant { return levels.Instant(time.Since(start)) + 1 },
+				Clock:      func() levels.Instant { return levels.Instant(time.Since(start)) + 1 },
+				LeaseClock: func() election.Instant { return election.Instant(time.Since(start)) + 1 },
 			},
 			Incarnation: "b", FirstTag: 1, BusReady: ready,
 			Load: func() (config.Config, error) { return c, nil },

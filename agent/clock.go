@@ -5,7 +5,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cssc-ha/cssc/agent/lease"
 	"github.com/cssc-ha/cssc/levels"
+	"github.com/cssc-ha/cssc/serfcmm/election"
 )
 
 // BootClock reads CLOCK_BOOTTIME, which goes on while the machine is suspended
@@ -17,4 +19,11 @@ func BootClock() levels.Instant {
 	}
 
 	return levels.Instant(now.Nano())
+}
+
+// NewLeaseClock returns what reads the lease clock, for Ports.LeaseClock.
+func NewLeaseClock() func() election.Instant {
+	var clock lease.Clock
+
+	return func() election.Instant { return election.Instant(clock.Now()) }
 }

@@ -19,7 +19,7 @@ type mastership struct {
 	election *election.Machine
 	way      Peers
 	// electWake is when the election wants to hear the time.
-	electWake levels.Instant
+	electWake election.Instant
 	// word is the newest decision in the words of levels; said: there was one. What is not
 	// a master or a loss is left out until settleAt, so that a restart of the agent does not
 	// make the node headless for a moment.
@@ -68,7 +68,7 @@ func (l *loop) beginElection(ctx context.Context, c config.Config) error {
 		}
 		l.peers.Store(&l.way)
 	}
-	now := l.electionNow()
+	now := l.ports.LeaseClock()
 	own := l.restored && l.view.Role == levels.RoleMaster
 	start := election.Start{
 		Config: c.Election(), State: vote, Floor: election.Term(max(l.durable.Term, l.view.Term)),
@@ -116,13 +116,17 @@ func (l *loop) heldLease(ctx context.Context, c config.Config) election.Lease {
 	return election.Lease{}
 }
 
-func (l *loop) electionNow() election.Instant { return election.Instant(l.ports.Clock()) }
+// electionDue is when electWake is, on the other clock; the two go at different rates, so that
+// a timer set by it may end early or late by a tenth.
+func (l *loop) electionDue(now levels.Instant) levels.Instant {
+	return now.Add(l.electWake.Sub(l.ports.LeaseClock()))
+}
 
 // elect steps the election and carries out what it decides. The lease record comes before
 // everything, then the disk, then the messages: whoever reads them finds them true.
 func (l *loop) elect(ctx context.Context, event election.Event) error {
-	result := l.election.Step(l.electionNow(), event)
-	l.electWake = levels.Instant(result.Wake)
+	result := l.election.Step(l.ports.LeaseClock(), event)
+	l.electWake = result.Wake
 	l.recordLease()
 	l.recordMandate()
 	saved := l.saveVote(result.Persist)

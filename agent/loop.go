@@ -424,7 +424,7 @@ func (l *loop) due(ctx context.Context, now levels.Instant) error {
 	}
 	l.deadline(ctx, now)
 	l.sayStatus(now)
-	if l.electWake != 0 && now >= l.electWake {
+	if l.electWake != 0 && l.ports.LeaseClock() >= l.electWake {
 		_ = l.elect(ctx, election.Ticked{})
 	}
 	l.settle(now)
@@ -448,7 +448,7 @@ func (l *loop) rearm(now levels.Instant) {
 		}
 	}
 	consider(l.wake, l.wake != 0)
-	consider(l.electWake, l.electWake != 0)
+	consider(l.electionDue(now), l.electWake != 0)
 	consider(l.settleAt, !l.said)
 	consider(l.partBy, l.parting)
 	consider(l.fleetDue(), l.fleetWake != 0)

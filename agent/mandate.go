@@ -28,7 +28,7 @@ const Endless = election.Endless
 // this moment: who acts on it later asks again. Safe for concurrent use.
 func (a *Agent) Mandate(term levels.Term) (remains time.Duration, held bool) {
 	first := a.mandate.Load()
-	now := election.Instant(a.options.Ports.Clock())
+	now := a.options.Ports.LeaseClock()
 	second := a.mandate.Load()
 	if first == nil || second == nil || !first.Valid(now) || levels.Term(first.Term) != term || second.Term != first.Term {
 		return 0, false

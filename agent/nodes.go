@@ -2,6 +2,7 @@ package agent
 
 import (
 	"strings"
+	"time"
 
 	"github.com/cssc-ha/cssc/agent/config"
 	"github.com/cssc-ha/cssc/levels"
@@ -17,6 +18,8 @@ type acquaintance struct {
 	cards  []levels.Card
 	// trouble is what is the matter with this node itself.
 	trouble string
+	// ahead is by how much the clock of the levels is ahead of the lease clock.
+	ahead time.Duration
 
 	nextCard, nextPeer int
 }
@@ -100,7 +103,9 @@ func (k *acquaintance) describe(node *levels.NodeView) {
 	node.Alive, node.Version, node.ConfigHash = card.Alive, card.Version, card.Hash
 	node.Trouble, node.Barred = card.Trouble, card.Barred
 	peer := k.peer(node.Node)
-	node.Heard = levels.Instant(peer.Heard)
+	if peer.Heard != 0 {
+		node.Heard = max(1, levels.Instant(peer.Heard).Add(k.ahead))
+	}
 	if card.Left { // it has said goodbye since, and will be heard of by gossip when it is back
 		peer.Alive = false
 		node.State = goodbyeState(card.State)

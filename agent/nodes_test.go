@@ -19,6 +19,7 @@ func TestNodesAreDescribedFromAllThatIsKnown(t *testing.T) {
 		c.Nodes = append(c.Nodes, config.Node{Name: name, Address: string(name) + ":7946", Eligible: name != "n4", Vote: name != "n7"})
 	}
 	knowledge := acquaintance{
+		ahead:  -50,
 		config: c,
 		self:   &levels.View{Node: "n1", State: levels.StateUp, Role: levels.RoleSpare, Qualified: true, Term: 5, Reached: 3, ReachedAny: true},
 		seen: &election.View{
@@ -47,14 +48,14 @@ func TestNodesAreDescribedFromAllThatIsKnown(t *testing.T) {
 	}
 	want := []string{
 		`n1 up spare term=5 alive=true in-step=true heard=0 why="held: too many changes"`,
-		`n2 up master term=6 alive=true in-step=true heard=900 why=""`,
+		`n2 up master term=6 alive=true in-step=true heard=850 why=""`,
 		`n3 up vice term=6 alive=true in-step=true heard=0 why=""`,
 		`n4 up none term=0 alive=true in-step=true heard=0 why="witness: votes, takes no role"`,
 		`n5 up spare term=4 alive=true in-step=false heard=0 why="another configuration: mastership.lease"`,
-		`n6 up unknown term=0 alive=false in-step=true heard=100 why="silent"`,
+		`n6 up unknown term=0 alive=false in-step=true heard=50 why="silent"`,
 		`n7 down unknown term=0 alive=false in-step=true heard=0 why="not seen since this agent started"`,
 		`n8 up unknown term=0 alive=true in-step=false heard=0 why="another configuration: the version of cssc"`,
-		`n9 leaving unknown term=0 alive=false in-step=true heard=800 why="has left the cluster"`,
+		`n9 leaving unknown term=0 alive=false in-step=true heard=750 why="has left the cluster"`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -8,7 +8,8 @@ import (
 // observation is what the cluster is now, as this node sees it.
 func (l *loop) observation(view *levels.View) levels.Observation {
 	seen, c := l.election.View(), l.config.Load()
-	known := acquaintance{config: c, self: view, seen: &seen, cards: l.way.Seen(), trouble: l.trouble(view)}
+	ahead := l.ports.Clock().Sub(levels.Instant(l.ports.LeaseClock()))
+	known := acquaintance{config: c, self: view, seen: &seen, cards: l.way.Seen(), trouble: l.trouble(view), ahead: ahead}
 	observed := levels.Observation{
 		Known: seen.Master != "", Quorate: seen.Quorate, Role: l.word, Gate: l.gate, Nodes: known.nodes(),
 		Election: seen.Phase.String(), Why: known.why(),
@@ -20,7 +21,7 @@ func (l *loop) observation(view *levels.View) levels.Observation {
 	}
 	observed.Voters, observed.VotersHeard = voters(observed.Nodes)
 	if seen.Lease.Term != 0 && seen.Lease.Until != election.Forever {
-		observed.LeaseRemaining = max(0, seen.Lease.Until.Sub(l.electionNow()))
+		observed.LeaseRemaining = max(0, seen.Lease.Until.Sub(l.ports.LeaseClock()))
 	}
 	l.peerProblems()
 

@@ -188,7 +188,7 @@ func (l *loop) invoke(call levels.Invoke) {
 
 // mayAct asks for the lease, by the clock of this moment, before what only a master may do.
 func (l *loop) mayAct(masterOnly bool, what string) error {
-	if masterOnly && l.machine.Role() == levels.RoleMaster && !l.election.MayAct(l.electionNow()) {
+	if masterOnly && l.machine.Role() == levels.RoleMaster && !l.election.MayAct(l.ports.LeaseClock()) {
 		return fmt.Errorf("%s: the lease has run out", what)
 	}
 

@@ -144,5 +144,5 @@ type Store interface {
 	SetStandalone() error
 }
 
-// Clock reads the lease clock, CLOCK_BOOTTIME.
+// Clock reads CLOCK_BOOTTIME, by which everything is counted but what a lease depends on.
 type Clock func() levels.Instant

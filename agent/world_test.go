@@ -135,6 +135,11 @@ func (w *world) clock() levels.Instant {
 	return w.now()
 }
 
+// leaseClock is far from the other one, so that nobody takes the one for the other.
+func (w *world) leaseClock() election.Instant {
+	return election.Instant(w.clock().Add(1000 * time.Hour))
+}
+
 // set changes the world while the agent runs.
 func (w *world) set(change func()) {
 	w.mu.Lock()
@@ -240,7 +245,7 @@ func (w *world) launch() *running {
 		Ports: Ports{
 			Units: (*fakeUnits)(w), System: (*fakeSystem)(w), Bus: (*fakeBus)(w), Store: disk,
 			NewPeers: w.newPeers, Lease: w.lease, Endpoints: w.endpoints,
-			Notify: (*fakeNotify)(w), Clock: w.clock,
+			Notify: (*fakeNotify)(w), Clock: w.clock, LeaseClock: w.leaseClock,
 		},
 		Journal:     NewJournalHandler(slog.LevelDebug, w.journalSend),
 		Version:     "test",

@@ -22,7 +22,7 @@ type (
 	WorkID uint64
 )
 
-// Instant is a reading of the lease clock: nanoseconds of CLOCK_BOOTTIME. It
+// Instant is a reading of the node's clock: nanoseconds of CLOCK_BOOTTIME. It
 // goes on over a restart of the agent and over suspend, not over a boot.
 type Instant int64
 

@@ -188,10 +188,10 @@ type NodeView struct {
 }
 
 // ClockView is a reading of a node's clocks, for the doctor: its calendar in microseconds since
-// 1970 and its lease clock, both as of when the answer was written.
+// 1970 and its lease clock in nanoseconds, both as of when the answer was written.
 type ClockView struct {
-	CalendarUSec int64   `json:"calendar_usec"`
-	Boot         Instant `json:"boot"`
+	CalendarUSec int64 `json:"calendar_usec"`
+	Lease        int64 `json:"lease"`
 }
 
 // Observation is what the cluster is now, as this node sees it.

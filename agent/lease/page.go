@@ -14,7 +14,7 @@ const (
 	// The size of the file: one page, so that it is there as a whole or not at all.
 	pageSize = 4096
 	// What the first word of a page holds: its format. Another format gets another number.
-	magic = uint64(0x31_6573_6c63_7373_63) // "csscles1" as bytes
+	magic = uint64(0x32_6573_6c63_7373_63) // "csscles2" as bytes
 	// The words of a page: its format, whether any record was written, and where the slots
 	// begin, each in cache lines of its own.
 	wordMagic   = 0

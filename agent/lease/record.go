@@ -23,7 +23,7 @@ var (
 )
 
 // Record is what is known of this node's mastership. Instants are nanoseconds of this
-// node's CLOCK_BOOTTIME, as election.Instant is; 0 is none, Forever never comes. The zero
+// node's lease clock, see Clock; 0 is none, Forever never comes. The zero
 // value is a node that is not master.
 type Record struct {
 	// Boot is BootOf the incarnation that wrote it: another boot's lease is none.

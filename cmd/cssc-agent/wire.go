@@ -158,7 +158,7 @@ func (n *node) wire(ctx context.Context, s settings, handler slog.Handler, level
 	bus.pages = n.pages
 	n.agent = agent.New(agent.Options{
 		Ports: agent.Ports{
-			Units: n.driver, System: n.system, NewPeers: n.newPeers(s), Lease: record, Bus: bus, Store: store, Endpoints: n.pages, Notify: notifier{}, Clock: agent.BootClock,
+			Units: n.driver, System: n.system, NewPeers: n.newPeers(s), Lease: record, Bus: bus, Store: store, Endpoints: n.pages, Notify: notifier{}, Clock: agent.BootClock, LeaseClock: agent.NewLeaseClock(),
 		},
 		Journal: handler, Version: version, Incarnation: incarnation,
 		Load: load, Digest: func() string { return config.Digest(s.configDir) },

@@ -23,7 +23,7 @@ const (
 
 // world is everything outside of the guard's decisions. No method but wait blocks.
 type world interface {
-	// now is CLOCK_BOOTTIME in nanoseconds.
+	// now is the lease clock in nanoseconds.
 	now() int64
 	// wait returns at the instant, or earlier.
 	wait(until int64)

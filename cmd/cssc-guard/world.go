@@ -19,6 +19,7 @@ type kernel struct {
 	record string
 	reader *lease.Reader
 	timer  *os.File
+	clock  lease.Clock
 	groups groups
 	clerk  *clerk
 	notify *notifier
@@ -86,18 +87,18 @@ func (w *kernel) close() {
 	}
 }
 
-func (w *kernel) now() int64 {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+func (w *kernel) now() int64 { return w.clock.Now() }
+
+// wait sleeps on a timer of CLOCK_BOOTTIME: Go's own timers do not count a suspend, and there is
+// none on the lease clock. A time service may make that one slower by a tenth, and the end of the wait as much
+// later; no wait is longer than the eighth of a lease.
+func (w *kernel) wait(until int64) {
+	var boot unix.Timespec
+	// First: a suspend before the next line then ends the wait at once.
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
 		panic(fmt.Sprintf("cssc-guard: read CLOCK_BOOTTIME: %v", err)) // every kernel since 2.6.39 has it
 	}
-
-	return now.Nano()
-}
-
-// wait sleeps on a timer of CLOCK_BOOTTIME: Go's own timers do not count a suspend.
-func (w *kernel) wait(until int64) {
-	setting := unix.ItimerSpec{Value: unix.NsecToTimespec(max(until, 1))}
+	setting := unix.ItimerSpec{Value: unix.NsecToTimespec(max(boot.Nano()+until-w.now(), 1))}
 	raw, err := w.timer.SyscallConn()
 	if err == nil {
 		_ = raw.Control(func(fd uintptr) { err = unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME, &setting, nil) })

@@ -154,11 +154,11 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// reading is one answer of another node, with this node's clocks around it.
+// reading is one answer of another node, with this node's lease clock and calendar around it.
 type reading struct {
 	status      *report
 	err         error
-	sent, came  levels.Instant
+	sent, came  int64
 	calendarNow time.Time // when it came
 }
 
@@ -168,9 +168,9 @@ func (a *app) read(ctx context.Context, agent agentPort, node levels.NodeID) rea
 	defer cancel()
 	var best reading
 	for try := range readings {
-		r := reading{sent: a.boot()}
+		r := reading{sent: a.lease()}
 		r.status, r.err = agent.NodeStatus(ctx, string(node))
-		r.came, r.calendarNow = a.boot(), a.now()
+		r.came, r.calendarNow = a.lease(), a.now()
 		if errors.Is(r.err, context.DeadlineExceeded) {
 			r.err = fmt.Errorf("no answer within %v", limitOther)
 		}
@@ -185,7 +185,7 @@ func (a *app) read(ctx context.Context, agent agentPort, node levels.NodeID) rea
 	return best
 }
 
-func (r reading) took() time.Duration { return r.came.Sub(r.sent) }
+func (r reading) took() time.Duration { return time.Duration(r.came - r.sent) }
 
 // compared is what two readings tell of the node's clocks: its answer was written at some time
 // between question and answer, and nothing else is known of the way.
@@ -198,8 +198,8 @@ func compared(one, two reading) doctor.Known[doctor.Clock] {
 	}
 	half := two.took() / 2
 	here := two.calendarNow.Add(-half)
-	passed := two.middle().Sub(one.middle())
-	there := two.status.Clock.Boot.Sub(one.status.Clock.Boot)
+	passed := two.middle() - one.middle()
+	there := two.status.Clock.Lease - one.status.Clock.Lease
 	wrong := half + one.took()/2
 
 	return doctor.Known[doctor.Clock]{Value: doctor.Clock{
@@ -210,7 +210,7 @@ func compared(one, two reading) doctor.Known[doctor.Clock] {
 }
 
 // middle is the most likely time at which the answer was written.
-func (r reading) middle() levels.Instant { return r.sent.Add(r.took() / 2) }
+func (r reading) middle() int64 { return r.sent + int64(r.took())/2 }
 
 // ownAddress is where the others reach this node, empty in a cluster of one.
 func ownAddress(c config.Config) string {

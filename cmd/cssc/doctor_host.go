@@ -66,7 +66,6 @@ func lookAtHost(ctx context.Context, asked hostQuestion) (doctor.Host, doctor.Kn
 	host.Window = doctor.Of(system.Window(ctx))
 	host.StopTimeout = doctor.Of(system.StopTimeout(ctx, leaveUnit))
 	host.Synchronized = doctor.Of(system.ClockSynchronized(ctx))
-	host.Slew = chronyOf(ctx, system)
 	host.Polkit = doctor.Of(system.Activatable(ctx, "org.freedesktop.PolicyKit1"))
 	host.Enabled = map[string]doctor.Known[string]{}
 	for _, unit := range []string{agentUnit, leaveUnit, markerUnit} {
@@ -78,21 +77,6 @@ func lookAtHost(ctx context.Context, asked hostQuestion) (doctor.Host, doctor.Kn
 	host.GuardWatchdog, host.GuardActive = doctor.Of(guard.Span("WatchdogUSec"), err), doctor.Of(guard.Text("ActiveState"), err)
 
 	return host, memberLimits(ctx, system, asked.members)
-}
-
-// chronyOf looks at chronyd, under either of its names, when it runs.
-func chronyOf(ctx context.Context, system *units.System) doctor.Known[float64] {
-	for _, name := range []string{"chrony.service", "chronyd.service"} {
-		properties, err := system.UnitProperties(ctx, name)
-		if err != nil {
-			return doctor.Known[float64]{Why: err.Error()}
-		}
-		if properties.Text("ActiveState") == "active" {
-			return slewOf("/etc/chrony/chrony.conf", "/etc/chrony.conf")
-		}
-	}
-
-	return doctor.Known[float64]{}
 }
 
 // memberLimits reads the limits of the members, each once for each of its targets.

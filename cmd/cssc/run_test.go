@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/cssc-ha/cssc/agent/lease"
 	"github.com/cssc-ha/cssc/cmd/cssc/doctor"
 	"github.com/cssc-ha/cssc/dbusapi"
 	"github.com/cssc-ha/cssc/levels"
@@ -24,7 +25,7 @@ import (
 func fakeSystem(out, complaints *bytes.Buffer) system {
 	return system{
 		in: strings.NewReader(""), out: out, err: complaints, getenv: func(string) string { return "" },
-		width: func() int { return 0 }, height: func() int { return 0 }, boot: bootClock, now: time.Now,
+		width: func() int { return 0 }, height: func() int { return 0 }, boot: bootClock, lease: new(lease.Clock).Now, now: time.Now,
 		dial:       func(context.Context, string) (agentPort, error) { return nil, errNoBus },
 		serve:      func(context.Context, string) (servicePort, error) { return nil, errNoBus },
 		attach:     func(context.Context, string, []levels.Target) ([]string, error) { return nil, nil },

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/cssc-ha/cssc/agent/lease"
 	"github.com/cssc-ha/cssc/cmd/cssc/doctor"
 	"github.com/cssc-ha/cssc/levels"
 	"github.com/cssc-ha/cssc/units"
@@ -28,6 +29,8 @@ type system struct {
 	height func() int
 	// boot reads CLOCK_BOOTTIME, the clock of every levels.Instant.
 	boot func() levels.Instant
+	// lease reads the lease clock, in nanoseconds.
+	lease func() int64
 	// now reads the calendar.
 	now  func() time.Time
 	dial func(ctx context.Context, address string) (agentPort, error)
@@ -59,6 +62,7 @@ func newSystem() system {
 		width:       terminalWidth,
 		height:      terminalHeight,
 		boot:        bootClock,
+		lease:       new(lease.Clock).Now,
 		now:         time.Now,
 		dial:        dialAgent,
 		serve:       dialService,

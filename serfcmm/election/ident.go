@@ -12,7 +12,7 @@ type (
 	Round uint64
 )
 
-// Instant is a reading of one node's lease clock: nanoseconds of CLOCK_BOOTTIME.
+// Instant is a reading of one node's lease clock, in nanoseconds.
 // Instants of different nodes, or of different boots, have nothing to do with each other.
 type Instant int64
 

@@ -190,8 +190,6 @@ func ailments() []ailment {
 		{"lease clock", func(f *Facts) { f.Others[0].Clock.Value.Rate = -15 }, []string{"clock fail the lease clock of n1 goes wrong by -15.0 permille"}},
 		{"slow answers", func(f *Facts) { f.Others[0].Clock.Value.RateError = 20 }, []string{"clock skip the lease clock of n1 not checked: its answers took too long"}},
 		{"old agent's clock", func(f *Facts) { f.Others[0].Clock = Known[Clock]{Why: "its agent is older"} }, []string{"clock skip the clocks of n1 not checked"}},
-		{"chrony", func(f *Facts) { f.Host.Slew.Value = 83.3 }, []string{"clock warn chronyd may change the rate of the lease clock by 83.3 permille, more than the 10 of clock_error_permille"}},
-		{"damaged chrony", func(f *Facts) { f.Host.Slew.Why = "chrony.conf:1" }, []string{"clock skip how much chronyd changes the rate"}},
 		{"unsynchronized", func(f *Facts) { f.Host.Synchronized.Value = false }, []string{"clock warn nothing keeps this node's calendar right"}},
 		{"short window", func(f *Facts) { f.Host.Window.Value = 5 * time.Second }, []string{"logind fail a plain reboot is cut off: logind waits 5s"}},
 		{"short window, of which the agent complains, too", func(f *Facts) {
@@ -224,7 +222,7 @@ func ailments() []ailment {
 		{"volatile journal", func(f *Facts) { f.Host.PersistentJournal.Value = false }, []string{"journal warn the journal does not outlive a boot"}},
 		{"small packets", func(f *Facts) { f.Host.MTU.Value = 1280 }, []string{"network warn the MTU of the interface is 1280"}},
 		{"no systemd", func(f *Facts) { f.Host.Mute("no bus"); f.Host.Enabled = nil }, []string{
-			"boot skip what starts at boot", "versions skip the version of systemd not checked: systemd does not answer: no bus", "clock skip whether", "clock skip how much chronyd", "logind skip logind's window not checked: systemd does not answer",
+			"boot skip what starts at boot", "versions skip the version of systemd not checked: systemd does not answer: no bus", "clock skip whether", "logind skip logind's window not checked: systemd does not answer",
 			"limits skip TimeoutStopSec=", "guard skip the guard", "watchdog skip the agent's", "watchdog skip the hardware", "bus skip polkit",
 		}},
 		{"cluster of one", func(f *Facts) {

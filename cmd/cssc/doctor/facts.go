@@ -100,8 +100,6 @@ type Host struct {
 	HardwareWatchdog Known[time.Duration]
 	// Synchronized says that something keeps the calendar right.
 	Synchronized Known[bool]
-	// Slew is how much chronyd may change the rate of the clocks, in thousandths; 0 = it does not run.
-	Slew Known[float64]
 	// BusPolicy and PolkitActions are whether the files are installed; Polkit whether it is there.
 	BusPolicy, PolkitActions, Polkit Known[bool]
 	// PersistentJournal says that the journal outlives a boot.
@@ -139,7 +137,7 @@ type Member struct {
 func (h *Host) Mute(why string) {
 	for _, fact := range []*string{
 		&h.Window.Why, &h.StopTimeout.Why, &h.AgentWatchdog.Why, &h.GuardWatchdog.Why, &h.GuardActive.Why,
-		&h.HardwareWatchdog.Why, &h.Synchronized.Why, &h.Slew.Why, &h.Polkit.Why,
+		&h.HardwareWatchdog.Why, &h.Synchronized.Why, &h.Polkit.Why,
 	} {
 		*fact = noSystemd
 	}

@@ -212,7 +212,6 @@ func clock(f Facts) []Result {
 	default:
 		results = append(results, pass("the calendar is kept right"))
 	}
-	results = append(results, slew(f)...)
 	for _, other := range f.Others {
 		if other.Why == "" {
 			results = append(results, clockOf(f, other)...)
@@ -220,23 +219,6 @@ func clock(f Facts) []Result {
 	}
 
 	return results
-}
-
-// slew looks at the one time service that changes the rate of the clocks by more than a lease
-// allows for, as it is delivered.
-func slew(f Facts) []Result {
-	allowed := f.Config.Value.Mastership.ClockErrorPermille
-	switch s := f.Host.Slew; {
-	case !f.Config.ok() || len(f.Config.Value.Nodes) < 2:
-		return nil
-	case !s.ok():
-		return []Result{skip("how much chronyd changes the rate of the clocks", s.Why)}
-	case s.Value > float64(allowed):
-		return []Result{warn(fmt.Sprintf("chronyd may change the rate of the lease clock by %.1f permille, more than the %d of clock_error_permille: leases are not safe meanwhile", s.Value, allowed),
-			"set maxslewrate 1000 in chrony.conf on every voter, and: systemctl restart chrony")}
-	default:
-		return nil
-	}
 }
 
 func clockOf(f Facts, other Other) []Result {

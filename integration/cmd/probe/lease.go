@@ -23,13 +23,6 @@ const (
 	spinFor = 2500 * time.Millisecond
 )
 
-func bootTime() (int64, error) {
-	var now unix.Timespec
-	err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now)
-
-	return now.Nano(), err
-}
-
 // playAgent writes the lease record as the agent would: "once" holds a lease of the length
 // and prints "KILLAT UNTIL", "renew" goes on renewing it, "clear" ends it; "show" only prints
 // the one in force. With fence the node is to be rebooted when its members survive.
@@ -94,10 +87,7 @@ func holdLease(record *lease.Writer, length string, fence bool) error {
 	if err != nil {
 		return err
 	}
-	now, err := bootTime()
-	if err != nil {
-		return err
-	}
+	now := new(lease.Clock).Now()
 	r := lease.Record{Term: 1, Held: true, SelfFence: fence, From: now, Until: now + int64(l)}
 	r.KillAt = r.Until - int64(l/marginParts)
 	record.Write(r)
@@ -109,15 +99,12 @@ func holdLease(record *lease.Writer, length string, fence bool) error {
 // stubborn appends a line with its start to FILE and then writes the time into FILE.beat again
 // and again, so that the last one is when it lived last. Signals that can be caught do not end it.
 func stubborn(file string) error {
-	now, err := bootTime()
-	if err != nil {
-		return err
-	}
+	var clock lease.Clock
 	starts, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(starts, "%d start\n", now)
+	_, err = fmt.Fprintf(starts, "%d start\n", clock.Now())
 	last, openErr := os.OpenFile(file+".beat", os.O_WRONLY|os.O_CREATE, 0o644)
 	if err = errors.Join(err, starts.Close(), openErr); err != nil {
 		return err
@@ -125,10 +112,7 @@ func stubborn(file string) error {
 	ticker := time.NewTicker(aliveEvery)
 	defer ticker.Stop()
 	for range ticker.C {
-		if now, err = bootTime(); err != nil {
-			return err
-		}
-		if _, err = last.WriteAt(fmt.Appendf(nil, "%020d\n", now), 0); err != nil {
+		if _, err = last.WriteAt(fmt.Appendf(nil, "%020d\n", clock.Now()), 0); err != nil {
 			return err
 		}
 	}
@@ -142,10 +126,9 @@ func spin() error {
 	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, -20); err != nil {
 		return err
 	}
-	begin, err := bootTime()
-	for now := begin; err == nil && now-begin < int64(spinFor); {
-		now, err = bootTime()
+	var clock lease.Clock
+	for begin := clock.Now(); clock.Now()-begin < int64(spinFor); {
 	}
 
-	return err
+	return nil
 }

@@ -41,6 +41,8 @@ type mastership struct {
 	card     levels.Card
 	leaders  levels.LeadersSeen
 	cardsNew bool // gossip may tell something new
+	// goodbyes are when gossip has told first of nodes that they have left.
+	goodbyes map[levels.NodeID]election.Instant
 	// leadersAre the master and the vice of leaders.
 	leadersAre [2]levels.NodeID
 	// When this node may have a role again, and the words for it.
@@ -61,7 +63,7 @@ func (l *loop) beginElection(ctx context.Context, c config.Config) error {
 	if vote != nil {
 		l.durable.Term = max(l.durable.Term, levels.Term(vote.Term))
 	}
-	l.way = nobody{}
+	l.way, l.goodbyes = nobody{}, map[levels.NodeID]election.Instant{}
 	if !c.ClusterOfOne() {
 		if l.way, err = l.ports.NewPeers(c); err != nil {
 			return fmt.Errorf("start the agent: %w", err)

@@ -397,3 +397,28 @@ func TestClusterShutdownWithoutReboot(t *testing.T) {
 		}
 	})
 }
+
+// Goal: a shutdown of all leaves nobody out that has come back before gossip has told so. Method:
+// gossip goes on telling that a spare has left.
+func TestClusterShutdownKnowsWhoIsBack(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.settled()
+		c.over("n3", "n3", levels.OperationRequested{Kind: levels.OperationShutdown, Mode: levels.ModeNoboot})
+		net := c.nodes["n1"].network
+		net.mu.Lock()
+		net.stuck = map[levels.NodeID]levels.Card{"n3": {Node: "n3", State: levels.StateDown, Left: true}}
+		net.mu.Unlock()
+		c.nodes["n1"].until("n3 has left", func(s *Status) bool { return !s.Nodes[2].Alive })
+		if _, err := c.on("n3", "n3", levels.OperationRequested{Kind: levels.OperationStart}); err != nil {
+			t.Fatal(err)
+		}
+		c.nodes["n3"].until("n3 is back", func(s *Status) bool { return s.State == levels.StateUp && s.Run == nil })
+		c.nodes["n1"].until("n1 has heard it", func(s *Status) bool { return s.Nodes[2].Alive })
+		c.over("n1", "", levels.OperationRequested{Kind: levels.OperationClusterShutdown, Mode: levels.ModeNoboot})
+		for _, id := range []levels.NodeID{"n1", "n2", "n3"} {
+			if state := c.nodes[id].agent.Status().State; state != levels.StateDown {
+				t.Errorf("%s is %s, want down", id, state)
+			}
+		}
+	})
+}

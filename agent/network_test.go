@@ -25,6 +25,8 @@ type network struct {
 	told   int
 	newest map[levels.NodeID]int
 	news   map[election.NodeID]chan struct{} // of capacity 1, never closed
+	// stuck is what gossip tells of nodes in place of what they are now.
+	stuck map[levels.NodeID]levels.Card
 
 	questions
 }
@@ -117,6 +119,9 @@ func (p *fakePeers) Seen() []levels.Card {
 		name := election.NodeID(id)
 		card.Node, card.Left = id, p.left[name]
 		card.Alive = known && p.boxes[name] != nil && !card.Left && !p.cut[[2]election.NodeID{name, p.self}]
+		if old, late := p.stuck[id]; late && name != p.self {
+			card = old
+		}
 		seen = append(seen, card)
 	}
 

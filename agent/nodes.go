@@ -20,6 +20,8 @@ type acquaintance struct {
 	trouble string
 	// ahead is by how much the clock of the levels is ahead of the lease clock.
 	ahead time.Duration
+	// goodbyes are when gossip has told that a node has left.
+	goodbyes map[levels.NodeID]election.Instant
 
 	nextCard, nextPeer int
 }
@@ -106,7 +108,10 @@ func (k *acquaintance) describe(node *levels.NodeView) {
 	if peer.Heard != 0 {
 		node.Heard = max(1, levels.Instant(peer.Heard).Add(k.ahead))
 	}
-	if card.Left { // it has said goodbye since, and will be heard of by gossip when it is back
+	switch {
+	case card.Left && k.isBack(node.Node, peer): // how far it is, only its next card tells
+		node.State, node.Qualified = levels.StateInitializing, peer.Standing.Qualified
+	case card.Left: // it has said goodbye since, and will be heard of when it is back
 		peer.Alive = false
 		node.State = goodbyeState(card.State)
 	}
@@ -122,6 +127,15 @@ func (k *acquaintance) describe(node *levels.NodeView) {
 		node.Differs = config.Differences(k.config.Fingerprint, card.Fingerprint)
 	}
 	node.Why = whyNot(node, card.Node == "")
+}
+
+// isBack says that a node that has left takes part again, which it tells in its messages
+// before gossip knows. One that only stays a voter for a while says that it is nothing; and
+// messages that it sent before it left may come a moment later.
+func (k *acquaintance) isBack(id levels.NodeID, peer election.PeerView) bool {
+	left, known := k.goodbyes[id]
+
+	return known && peer.Alive && (peer.Standing.Up || peer.Standing.Qualified) && peer.Heard.Sub(left) > k.config.Mastership.RenewEvery
 }
 
 // goodbyeState is the state of a node that has left in order: its last card may not have come.

@@ -9,7 +9,11 @@ import (
 func (l *loop) observation(view *levels.View) levels.Observation {
 	seen, c := l.election.View(), l.config.Load()
 	ahead := l.ports.Clock().Sub(levels.Instant(l.ports.LeaseClock()))
-	known := acquaintance{config: c, self: view, seen: &seen, cards: l.way.Seen(), trouble: l.trouble(view), ahead: ahead}
+	cards := l.way.Seen()
+	l.rememberGoodbyes(cards)
+	known := acquaintance{
+		config: c, self: view, seen: &seen, cards: cards, trouble: l.trouble(view), ahead: ahead, goodbyes: l.goodbyes,
+	}
 	observed := levels.Observation{
 		Known: seen.Master != "", Quorate: seen.Quorate, Role: l.word, Gate: l.gate, Nodes: known.nodes(),
 		Election: seen.Phase.String(), Why: known.why(),
@@ -26,6 +30,18 @@ func (l *loop) observation(view *levels.View) levels.Observation {
 	l.peerProblems()
 
 	return observed
+}
+
+// rememberGoodbyes keeps when gossip has told first that a node has left.
+func (l *loop) rememberGoodbyes(cards []levels.Card) {
+	for i := range cards {
+		node := cards[i].Node
+		if _, known := l.goodbyes[node]; !cards[i].Left {
+			delete(l.goodbyes, node)
+		} else if !known {
+			l.goodbyes[node] = l.ports.LeaseClock()
+		}
+	}
 }
 
 // peerProblems shows those of the way to the other nodes.

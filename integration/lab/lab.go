@@ -64,6 +64,9 @@ func Make(ctx context.Context) (*Lab, error) {
 	if err = Sweep(); err != nil {
 		return nil, fmt.Errorf("remove labs left behind: %w", err)
 	}
+	if err = raiseWatchers(); err != nil {
+		return nil, fmt.Errorf("allow for many nodes: %w", err)
+	}
 	groups, err := groupsFolder()
 	if err != nil {
 		return nil, err

@@ -213,7 +213,7 @@ func (n *Node) AwaitBoot(ctx context.Context) error {
 		return nil
 	}
 	if run.ended() {
-		return fmt.Errorf("it ended while booting (%v): %s", run.exit, run.output)
+		return fmt.Errorf("it ended while booting (%v, systemd-nspawn with %v): %s", run.exit, run.process.ProcessState, run.output)
 	}
 
 	return errors.Join(fmt.Errorf("is-system-running says %q (exit status %d); systemd-nspawn says %q", answer, code, run.output), err)

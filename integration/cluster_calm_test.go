@@ -24,7 +24,7 @@ func (f *fleet) calm() standing {
 			err = heard(f.t.Context(), nodes)
 		}
 		if err == nil {
-			err = firstIsVice(f.t.Context(), found, nodes)
+			err = firstIsVice(f.t.Context(), found.vice, nodes)
 		}
 
 		return err
@@ -34,13 +34,13 @@ func (f *fleet) calm() standing {
 }
 
 // firstIsVice says whether the vice is the first of the table that could be.
-func firstIsVice(ctx context.Context, s standing, nodes []*lab.Node) error {
+func firstIsVice(ctx context.Context, vice *lab.Node, nodes []*lab.Node) error {
 	for _, node := range nodes {
 		view, err := node.View(ctx)
 		if err != nil {
 			return err
 		}
-		if node == s.vice {
+		if node == vice {
 			break
 		}
 		if view.Role == "spare" || view.Role == "vice" {

@@ -48,7 +48,7 @@ func wed(t *testing.T) *couple {
 	return c
 }
 
-// settled waits until all nodes are up and agree, and all have heard of it.
+// settled waits until all nodes are up and agree, all have heard of it, and the vice stays.
 func (c *couple) settled() (master, vice, spare *lab.Node) {
 	c.t.Helper()
 	lab.Eventually(c.t, settleLimit, "one cluster", func() error {
@@ -65,6 +65,9 @@ func (c *couple) settled() (master, vice, spare *lab.Node) {
 		}
 		if master, vice, spare = roles["master"], roles["vice"], roles["spare"]; master == nil || vice == nil || spare == nil {
 			return errors.New("not every role is held")
+		}
+		if err := firstIsVice(c.t.Context(), vice, c.Members()); err != nil {
+			return err
 		}
 
 		return heard(c.t.Context(), c.Members())

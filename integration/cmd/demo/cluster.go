@@ -257,8 +257,9 @@ func (s *stage) repository() string {
 	return top
 }
 
-// roles waits until the nodes agree on a master and a vice of their number, at rest, and the
-// master has heard that all are up.
+// roles waits until the nodes agree on a master and a vice of their number, at rest, the
+// master has heard that all are up, and no other node comes before the vice in the table: that
+// one would be vice after a while.
 func (s *stage) roles(nodes []*lab.Node) (master, vice *lab.Node) {
 	lab.Eventually(s.t, patience, "one master and one vice", func() (err error) {
 		if master, vice, err = s.agreed(nodes); err != nil {
@@ -288,11 +289,13 @@ func (s *stage) agreed(nodes []*lab.Node) (master, vice *lab.Node, err error) {
 			return nil, nil, fmt.Errorf("%s knows of another master or vice", node.Name)
 		}
 		told = view.Master + view.Vice
-		switch view.Role {
-		case "master":
+		switch {
+		case view.Role == "master":
 			master = node
-		case "vice":
+		case view.Role == "vice":
 			vice = node
+		case view.Role == "spare" && vice == nil:
+			return nil, nil, fmt.Errorf("%s comes before the vice in the table, and is spare", node.Name)
 		}
 	}
 	if master == nil || vice == nil || told != master.Name+vice.Name {

@@ -30,7 +30,7 @@ func (f *fleet) reported(node *lab.Node) {
 	(&stage{node, f.t}).unit("leaky.service", fmt.Sprintf("# %s\n[Service]\nType=oneshot\nRemainAfterExit=yes\nEnvironment=DB_PASSWORD=hunter2\n"+
 		"ExecStart=/bin/echo the key is %s or %s, password=hunter2\n[Install]\nWantedBy=cssc-init-4.target\n",
 		base64.StdEncoding.EncodeToString(key), base64.StdEncoding.EncodeToString(key), hex.EncodeToString(key)))
-	sh(f.t, node, "systemctl daemon-reload; cssc sync; grep -v '^#' /etc/cssc/keyring | head -n 1 | base64 -d >/var/lib/cssc/leak; rm -f /lab/report.tar.gz")
+	sh(f.t, node, "systemctl daemon-reload; cssc sync; grep -v '^#' /etc/cssc/keyring | head -n 1 | base64 -d >/var/lib/cssc/leak; rm -f /lab/report.tar.gz; journalctl --sync")
 	said := node.Run(f.t, "cssc", "report", "--all", "--unit", "leaky.service", "/lab/report.tar.gz")
 	f.t.Logf("%s: %s", node.Name, strings.TrimSpace(said))
 	sh(f.t, node, "rm /var/lib/cssc/leak; cssc detach leaky.service 2>/dev/null; systemctl disable --now leaky.service 2>/dev/null; rm /etc/systemd/system/leaky.service; systemctl daemon-reload")

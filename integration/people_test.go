@@ -107,7 +107,6 @@ func TestJournalExplainsEveryMessage(t *testing.T) {
 		n.Boot(t)
 		n.Run(t, "journalctl", "--update-catalog")
 		n.Run(t, "/bin/sh", "-c", sendEntries)
-		n.Run(t, "journalctl", "--sync")
 		shown := n.Journal(t, "-x", "-t", "explained")
 		for _, subject := range subjects {
 			if !strings.Contains(shown, "Subject: "+subject) {

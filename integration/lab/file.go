@@ -70,11 +70,13 @@ func (n *Node) Copy(t TB, hostPath, nodePath string) {
 	n.writeFile(t, nodePath, text, info.Mode().Perm())
 }
 
-// Journal returns what journalctl of the node says, or, when the node is off, what its
-// journal files say.
+// Journal returns what journalctl of the node says, with all that was sent to the journal until
+// now, or, when the node is off, what its journal files say.
 func (n *Node) Journal(t TB, args ...string) string {
 	t.Helper()
 	if n.Running() {
+		n.Run(t, "journalctl", "--sync")
+
 		return n.Run(t, append([]string{"journalctl", "--no-pager"}, args...)...)
 	}
 	output, err := n.diskJournal(args...)

@@ -52,7 +52,7 @@ type KeyReport struct {
 }
 
 const (
-	keyAttempts = 3
+	keyAttempts = 5
 	// One step of a verb together with its repetitions takes no longer than keyTimeout.
 	keyTimeout     = 10 * time.Second
 	longestProblem = 120

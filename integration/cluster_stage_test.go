@@ -156,8 +156,26 @@ func (f *fleet) judge() {
 			}
 		}
 	}
+	if f.t.Failed() {
+		f.tell()
+	}
 	if folder := os.Getenv("CSSC_KEEP"); folder != "" && f.t.Failed() {
 		f.keep(folder, records)
+	}
+}
+
+// tell prints what the nodes that are on say of themselves and of what is in progress.
+func (f *fleet) tell() {
+	for _, node := range f.Nodes() {
+		if !node.Running() {
+			f.t.Logf("%s is off", node.Name)
+
+			continue
+		}
+		for _, words := range []string{"status", "operations"} {
+			output, code, err := node.Try("timeout", "10", "cssc", words)
+			f.t.Logf("cssc %s on %s: status %d, %v\n%s", words, node.Name, code, err, output)
+		}
 	}
 }
 

@@ -80,14 +80,13 @@ func (m *Machine) dispatch(message Message, sender *peer) {
 	case KindVote:
 		m.voteAsked(message)
 	case KindRenew:
+		m.inquire(message.From)
 		m.renewAsked(message)
 	case KindRelease:
 		m.releaseHeard(message)
 	case KindProbe:
 		sender.learn(message)
-		if !m.proven && m.now >= m.probeAt.Add(m.config.RenewEvery-m.probeEvery()) && !m.hasTold(message.From) {
-			m.probeAt = m.now // it has just come up
-		}
+		m.inquire(message.From)
 		m.report(message.From, message.Round)
 		m.disclaim(func(node Node) bool { return node.ID == message.From })
 	case KindPreVoteReply, KindVoteReply:
@@ -101,6 +100,13 @@ func (m *Machine) dispatch(message Message, sender *peer) {
 			sender.toldAt = m.now
 		}
 	case KindUnknown:
+	}
+}
+
+// inquire asks around at once, when a node that has just come up is to tell its term.
+func (m *Machine) inquire(from NodeID) {
+	if !m.proven && m.now >= m.probeAt.Add(m.config.RenewEvery-m.probeEvery()) && !m.hasTold(from) {
+		m.probeAt = m.now
 	}
 }
 

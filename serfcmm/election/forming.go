@@ -33,6 +33,7 @@ func (m *Machine) prove() {
 	switch {
 	case all:
 		m.believe(highest, "all nodes are present")
+		m.foretold = highest
 		if highest == 0 {
 			m.quietUntil = 0 // there was no mastership that a forgotten promise could serve
 		}

@@ -7,6 +7,9 @@ type voter struct {
 	promise promise
 	// quietUntil: a promise may have been given that nobody remembers.
 	quietUntil Instant
+	// foretold is the highest term that anybody could have voted in before quietUntil counted,
+	// as all nodes have told; 0 = not told.
+	foretold Term
 	// favoured is who got the last pre-vote; until then no other gets one, so that two
 	// candidates do not split the votes. It has nothing to do with safety.
 	favoured      NodeID
@@ -192,12 +195,28 @@ func (m *Machine) promiseTo(message Message) (Refusal, time.Duration) {
 	if m.promise.to != message.From && m.promise.term <= message.Term {
 		m.promise = promise{} // that this term was elected proves that every one before it is over
 	}
+	m.recollect(message)
 	if left := m.bound(message.From); left > 0 {
 		return RefusalPromised, left
 	}
 	m.give(message)
 
 	return RefusalNone, 0
+}
+
+// recollect bounds what a voter without a trustworthy memory may have promised, once all nodes
+// have told their terms. Every candidate was among them, so that no forgotten promise is of a term
+// above the highest. That a term not below it was elected proves that every one before it is
+// over; what is left is a promise for this very term, which is its master's.
+func (m *Machine) recollect(renewal Message) {
+	other := m.promise.to != "" && m.promise.to != renewal.From
+	if m.now >= m.quietUntil || m.foretold == 0 || renewal.Term < m.foretold || other {
+		return
+	}
+	m.promise = promise{
+		to: renewal.From, term: max(renewal.Term, m.promise.term), until: max(m.quietUntil, m.promise.until), made: lastRound,
+	}
+	m.quietUntil = 0
 }
 
 // releaseHeard voids this voter's promise for a term that its asker will never act in again.

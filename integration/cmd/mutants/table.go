@@ -403,6 +403,14 @@ func formation() []mutant {
 			"a voter that is proven by the presence of all answers before its forgotten promise has ended",
 		},
 		{
+			"recollects-by-any-term", "voter.go", " || renewal.Term < m.foretold || other", " || other",
+			"a voter takes a late renewal of an older term for the end of what it has forgotten",
+		},
+		{
+			"recollects-no-promise", "voter.go", "until: max(m.quietUntil, m.promise.until), made: lastRound,", "until: m.promise.until, made: lastRound,",
+			"a long promise that was forgotten is over when its master is heard",
+		},
+		{
 			"the-living-are-fenced", file, "case m.alive(id, 2*m.probeEvery()):", "case false:",
 			"an operator's word counts against a node that is heard",
 		},

@@ -48,7 +48,7 @@ func wed(t *testing.T) *couple {
 	return c
 }
 
-// settled waits until all nodes are up and agree, all have heard of it, and the vice stays.
+// settled waits until all nodes are up and agree, the master has heard of it, and the vice stays.
 func (c *couple) settled() (master, vice, spare *lab.Node) {
 	c.t.Helper()
 	lab.Eventually(c.t, settleLimit, "one cluster", func() error {
@@ -70,7 +70,7 @@ func (c *couple) settled() (master, vice, spare *lab.Node) {
 			return err
 		}
 
-		return heard(c.t.Context(), c.Members())
+		return heard(c.t.Context(), master, c.Members())
 	})
 
 	return master, vice, spare

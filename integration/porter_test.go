@@ -101,7 +101,7 @@ func (p *porters) awaits(node *lab.Node, what string, is func(lab.View) bool) {
 	})
 }
 
-// settled waits until a node leads, the other one is up beside it, and both have heard of it.
+// settled waits until a node leads, the other one is up beside it, and the master has heard of it.
 func (p *porters) settled(master, vice *lab.Node) {
 	p.t.Helper()
 	for node, role := range map[*lab.Node]string{master: "master", vice: "vice"} {
@@ -109,7 +109,7 @@ func (p *porters) settled(master, vice *lab.Node) {
 			return view.Role == role && view.State == "up" && view.Sequence == ""
 		})
 	}
-	lab.Eventually(p.t, settleLimit, "both to have heard of it", func() error { return heard(p.t.Context(), p.Members()) })
+	lab.Eventually(p.t, settleLimit, master.Name+" to have heard of it", func() error { return heard(p.t.Context(), master, p.Members()) })
 }
 
 // keepClosed puts the note that keeps the doors of a node closed.

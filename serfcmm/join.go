@@ -28,6 +28,12 @@ const (
 	// How many are missing is looked at so long after the first of a storm of news: each look
 	// goes over all members, and each member is news.
 	lookPause = 100 * time.Millisecond
+	// How often and when a node that came up says again that it has: after firstAgain, and for
+	// each node of the table againSpread more, and each time later by againMore times.
+	timesAgain  = 3
+	firstAgain  = time.Second
+	againSpread = 20 * time.Millisecond
+	againMore   = 3
 
 	stateMode    = 0o600
 	largestState = 1 << 20
@@ -42,6 +48,8 @@ func (n *Node) join(ctx context.Context, s *session) {
 	timer := time.NewTimer(n.spread())
 	defer timer.Stop()
 	var settled <-chan time.Time
+	again := n.newRepetition()
+	defer again.timer.Stop()
 	for {
 		due := false
 		select {
@@ -55,6 +63,10 @@ func (n *Node) join(ctx context.Context, s *session) {
 			continue
 		case <-settled:
 			settled = nil
+		case <-again.timer.C:
+			n.sayAgain(s, again)
+
+			continue
 		case <-ctx.Done():
 			return
 		}
@@ -75,6 +87,38 @@ func (n *Node) join(ctx context.Context, s *session) {
 		}
 		timer.Reset(pause + rand.N(pause/2+1) + n.spread())
 		pause = min(2*pause, longestPause)
+	}
+}
+
+// repetition says when a node joins again although it is a member.
+type repetition struct {
+	timer *time.Timer
+	pause time.Duration
+	times int
+}
+
+func (n *Node) newRepetition() *repetition {
+	pause := firstAgain + time.Duration(len(n.table.Load().peers))*againSpread
+
+	return &repetition{timer: time.NewTimer(pause + n.spread()), pause: pause, times: timesAgain}
+}
+
+// sayAgain joins at anybody who is there. Serf orders joins and farewells by a clock that a new
+// session has to learn from the others. What it says before does not count for who hears later
+// of the farewell of the session before: this node would have left for that one for ever.
+func (n *Node) sayAgain(s *session, again *repetition) {
+	members := s.serf.Members()
+	rand.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+	for i := range members {
+		if name := levels.NodeID(members[i].Name); name != n.options.Self && members[i].Status == serf.StatusAlive {
+			n.try(s, name)
+
+			break
+		}
+	}
+	if again.times--; again.times > 0 {
+		again.pause *= againMore
+		again.timer.Reset(again.pause + n.spread())
 	}
 }
 

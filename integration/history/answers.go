@@ -1,7 +1,6 @@
 package history
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"strings"
@@ -24,7 +23,7 @@ func (a Answer) String() string {
 // ReadAnswers reads lines "sent received node term", times in microseconds of CLOCK_MONOTONIC.
 func ReadAnswers(from io.Reader) ([]Answer, error) {
 	var answers []Answer
-	lines := bufio.NewScanner(from)
+	lines := wholeLines(from)
 	for lines.Scan() {
 		var a Answer
 		var sent, received int64

@@ -10,7 +10,7 @@ func TestAnswers(t *testing.T) {
 	t.Parallel()
 	records, err := Read(strings.NewReader(strings.Join([]string{
 		"1000000 a n1 lead start", "1001000 a n1 lead term 1 n1", "3000000 a n1 lead stop",
-		"4000000 b n2 lead start", "4001000 b n2 lead term 2 n2", "9000000 b n2 lead beat",
+		"4000000 b n2 lead start", "4001000 b n2 lead term 2 n2", "9000000 b n2 lead beat", "",
 	}, "\n")))
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestAnswers(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			answers, err := ReadAnswers(strings.NewReader(c.text))
+			answers, err := ReadAnswers(strings.NewReader(c.text + "\n"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,7 +42,7 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ReadAnswers(strings.NewReader("1 2 n1")); err == nil {
+	if _, err := ReadAnswers(strings.NewReader("1 2 n1\n")); err == nil {
 		t.Error("a line without a term is taken")
 	}
 }

@@ -10,7 +10,7 @@ import (
 // lines reads records written as "MILLISECONDS LIFE NODE DUTY WORD TEXT", one a line.
 func lines(t *testing.T, text string) []Record {
 	t.Helper()
-	records, err := Read(strings.NewReader(strings.TrimSpace(text)))
+	records, err := Read(strings.NewReader(strings.TrimSpace(text) + "\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 // steps reads lines whose times are milliseconds.
 func steps(t *testing.T, text string) []Step {
 	t.Helper()
-	all, err := ReadSteps(strings.NewReader(strings.TrimSpace(strings.ReplaceAll(text, "\n\n", "\n"))))
+	all, err := ReadSteps(strings.NewReader(strings.TrimSpace(strings.ReplaceAll(text, "\n\n", "\n")) + "\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"math"
@@ -53,7 +52,7 @@ func (l Level) String() string {
 // Lines with other words are left out, a callback that failed is one that did not end.
 func ReadSteps(from io.Reader) ([]Step, error) {
 	var steps []Step
-	lines := bufio.NewScanner(from)
+	lines := wholeLines(from)
 	for lines.Scan() {
 		step, counts, err := parseStep(lines.Text())
 		if err != nil {

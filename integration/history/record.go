@@ -1,7 +1,6 @@
 package history
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"strconv"
@@ -68,7 +67,7 @@ func Parse(line string) (Record, error) {
 // Read reads a file in its order.
 func Read(from io.Reader) ([]Record, error) {
 	var records []Record
-	lines := bufio.NewScanner(from)
+	lines := wholeLines(from)
 	for lines.Scan() {
 		r, err := Parse(lines.Text())
 		if err != nil {

@@ -103,11 +103,12 @@ func (m *Machine) attend(item *Item) {
 
 		return
 	}
-	if item.State != StateWaiting {
+	if item.Ordered { // what was not answered may have been taken all the same
 		if why := m.overdue(item, node); why != "" {
 			m.set(item, StateFailed, why)
 		}
-
+	}
+	if item.State != StateWaiting {
 		return
 	}
 	why := m.notYet(item, node)

@@ -186,7 +186,7 @@ func (m *Machine) planWake() levels.Instant {
 		}
 		consider(item.Since.Add(limits.Ready), item.State == StateWaiting)
 		consider(item.RetryAt, item.State == StateWaiting && item.RetryAt > m.now)
-		consider(item.Since.Add(limits.Leave), item.State != StateWaiting && item.AwayAt == 0)
+		consider(item.Since.Add(limits.Leave), item.Ordered && item.AwayAt == 0)
 		consider(item.AwayAt.Add(limits.Return), item.AwayAt != 0)
 		consider(item.LostAt.Add(limits.Grace), item.LostAt != 0 && m.now < item.LostAt.Add(limits.Grace))
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -34,7 +35,18 @@ type summary struct {
 	passed, failed, skipped int
 	output                  map[test]*strings.Builder
 	slow                    []record
+	// failures are the names of failed tests, each with the first lines of what it said.
+	failures []string
 }
+
+// saying finds where a test says something. Of each test that fails the last lines of the run
+// repeat that much, for those who see no more of it.
+var saying = regexp.MustCompile(`(?m)^ +\w+_test\.go:\d+: .*(\n {8}.*)?`)
+
+const (
+	repeated     = 8
+	repeatedText = 400
+)
 
 func run(from io.Reader, into io.Writer) int {
 	buffered := bufio.NewWriter(into)
@@ -92,6 +104,7 @@ func (s *summary) test(r record, key test) {
 		s.failed++
 		s.line("FAIL %s %s", r.Package, r.Test)
 		s.text(s.output[key])
+		s.keep(key)
 	}
 	delete(s.output, key)
 }
@@ -105,6 +118,7 @@ func (s *summary) pkg(r record, key test) {
 			if other.pkg == r.Package && other.name != "" {
 				s.line("UNFINISHED %s %s", other.pkg, other.name)
 				s.text(output)
+				s.keep(other)
 				s.failed++
 			}
 		}
@@ -114,7 +128,23 @@ func (s *summary) pkg(r record, key test) {
 	delete(s.output, key)
 }
 
+func (s *summary) keep(key test) {
+	s.failures = append(s.failures, fmt.Sprintf("%s %s", key.pkg, key.name))
+	if s.output[key] == nil {
+		return
+	}
+	for _, said := range saying.FindAllString(s.output[key].String(), repeated) {
+		s.failures = append(s.failures, said[:min(len(said), repeatedText)])
+	}
+}
+
 func (s *summary) end() {
+	if len(s.failures) > 0 {
+		s.line("failed:")
+	}
+	for _, failure := range s.failures {
+		s.line("  %s", failure)
+	}
 	slices.SortFunc(s.slow, func(a, b record) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
 	s.line("slowest:")
 	for _, r := range s.slow[:min(len(s.slow), 8)] {

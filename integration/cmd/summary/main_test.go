@@ -9,7 +9,7 @@ import (
 func TestSummaryCountsTestsAndShowsFailures(t *testing.T) {
 	t.Parallel()
 	in := `{"Action":"pass","Package":"p","Test":"TestGood","Elapsed":0.5}
-{"Action":"output","Package":"p","Test":"TestBad","Output":"why\n"}
+{"Action":"output","Package":"p","Test":"TestBad","Output":"    x_test.go:7: why\n    lab.go:9: a journal\n"}
 {"Action":"fail","Package":"p","Test":"TestBad","Elapsed":0.1}
 {"Action":"skip","Package":"p","Test":"TestLater"}
 {"Action":"fail","Package":"p","Elapsed":1}
@@ -18,7 +18,7 @@ func TestSummaryCountsTestsAndShowsFailures(t *testing.T) {
 	if code := run(strings.NewReader(in), &out); code != 1 {
 		t.Errorf("exit status: got %d, want 1", code)
 	}
-	for _, want := range []string{"FAIL p TestBad\nwhy\n", "SKIP p TestLater", "1 passed, 1 failed, 1 skipped\n"} {
+	for _, want := range []string{"FAIL p TestBad\n    x_test.go:7: why\n", "failed:\n  p TestBad\n      x_test.go:7: why\nslowest:", "SKIP p TestLater", "1 passed, 1 failed, 1 skipped\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("output: got\n%s\nwant a part %q", &out, want)
 		}

@@ -30,6 +30,8 @@
 //   - Two machines under one name are never heard alternately. The one at the address of the
 //     table has precedence, then the first; another one is heard when it has been silent for
 //     half a minute.
+//   - A node has left only when its card says so, too: what Serf takes for a farewell may be that of
+//     a life before. One that is lost soon after it came back is lost.
 //   - A message is decoded only within its limit, and is in range when it is handed on.
 //   - However many nodes come at a time, a few streams with the state of all nodes are read
 //     at once: the owner's goroutine gets its turn among them.

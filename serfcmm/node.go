@@ -162,17 +162,20 @@ func (n *Node) live(ctx context.Context) bool {
 	n.session.Store(s)
 	n.tell()
 	inner, cancel := context.WithCancel(ctx)
-	var work sync.WaitGroup
+	telling, hush := context.WithCancel(inner)
+	var work, announcing sync.WaitGroup
 	work.Go(func() { n.attend(inner, s) })
+	announcing.Go(func() { n.announce(telling, s) })
 	home, left := n.serve(ctx, s)
+	hush()
 	if left != nil {
-		if err := s.serf.Leave(); err != nil {
-			n.log.to.WarnContext(ctx, "the others may see this node fail instead of leave", "cause", err)
-		}
+		announcing.Wait() // announceTimeout at most
+		n.depart(ctx, s)
 	}
 	n.session.Store(nil)
 	cancel()
 	work.Wait()
+	announcing.Wait()
 	n.shut(s)
 	n.tell()
 	if left != nil {

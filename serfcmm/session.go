@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -99,7 +98,7 @@ type session struct {
 	keyQueries chan keyQuery
 	// look has capacity 1: somebody came or went, so look who is missing.
 	look chan struct{}
-	// told is the card that Serf was given last; owned by announce once Serf runs.
+	// told is the card that Serf was given last; owned by announce while it runs.
 	told levels.Card
 }
 
@@ -246,7 +245,6 @@ func (n *Node) attend(ctx context.Context, s *session) {
 	var work sync.WaitGroup
 	work.Go(func() { n.pump(ctx, s) })
 	work.Go(func() { n.deliver(ctx, s) })
-	work.Go(func() { n.announce(ctx, s) })
 	work.Go(func() { n.join(ctx, s) })
 	work.Go(func() { n.keep(ctx, s) })
 	work.Wait()
@@ -262,64 +260,6 @@ func (n *Node) deliver(ctx context.Context, s *session) {
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// announce makes gossip carry the newest card. SetTags waits until somebody has it, which
-// may take a second; cards that come meanwhile are not queued, and neither are those that
-// follow faster than a large cluster can pass them on: a lock that begins and ends within a
-// moment is one card.
-func (n *Node) announce(ctx context.Context, s *session) {
-	var next turns
-	for {
-		select {
-		case <-n.cardChanged:
-		case <-ctx.Done():
-			return
-		}
-		pace := paceOf(len(n.table.Load().peers))
-		rest(ctx, pace.settle)
-		card := *n.card.Load()
-		if card == s.told {
-			continue
-		}
-		tags, err := tagsOf(card, n.options.Origin)
-		if err == nil {
-			err = s.serf.SetTags(tags)
-			n.tell()
-		}
-		if errors.Is(err, ErrTooLarge) {
-			n.log.to.LogAttrs(ctx, slog.LevelWarn, "the card was not told", slog.Any("cause", err))
-		}
-		s.told = card
-		rest(ctx, next.after(time.Now(), pace.cards))
-	}
-}
-
-// turns says when the next card may be told. Two may follow each other at once, as the begin and
-// the end of a lock do, when none was told for as long as two take.
-type turns struct {
-	due time.Time // of the next card, had each waited for its own
-}
-
-// after is how long to wait after a card that is told now.
-func (t *turns) after(now time.Time, each time.Duration) time.Duration {
-	if t.due.Before(now) {
-		t.due = now
-	}
-	t.due = t.due.Add(each)
-
-	return t.due.Sub(now) - each
-}
-
-// rest waits for that time, or until ctx ends.
-func rest(ctx context.Context, length time.Duration) {
-	if length <= 0 {
-		return
-	}
-	select {
-	case <-time.After(length):
-	case <-ctx.Done():
 	}
 }
 

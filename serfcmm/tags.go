@@ -73,10 +73,9 @@ func cardOf(member *serf.Member) levels.Card {
 	tags := member.Tags
 	text := func(tag string) string { return printable(tags[tag]) }
 	card := levels.Card{
-		Node: levels.NodeID(member.Name), Alive: member.Status == serf.StatusAlive, Qualified: tags[tagQualified] == "1",
+		Node: levels.NodeID(member.Name), Qualified: tags[tagQualified] == "1",
 		Hash: text(tagHash), Version: text(tagVersion), Incarnation: text(tagIncarnation),
-		Fingerprint: text(tagFingerprint), Left: member.Status == serf.StatusLeft || member.Status == serf.StatusLeaving,
-		Trouble: text(tagTrouble), Barred: tags[tagBarred] == "1",
+		Fingerprint: text(tagFingerprint), Trouble: text(tagTrouble), Barred: tags[tagBarred] == "1",
 	}
 	if word := tags[tagDoing]; word != "" {
 		if doing, err := levels.ParsePosition(word); err == nil {
@@ -89,6 +88,7 @@ func cardOf(member *serf.Member) levels.Card {
 	if state, err := levels.ParseNodeState(tags[tagState]); err == nil {
 		card.State = state
 	}
+	card.Alive, card.Left = presence(member.Status, card.State)
 	if role, err := levels.ParseRole(tags[tagRole]); err == nil {
 		card.Role = role
 	}
@@ -102,6 +102,28 @@ func cardOf(member *serf.Member) levels.Card {
 	}
 
 	return card
+}
+
+// presence is whether a node is there, or else said goodbye. Serf may meet the farewell of an
+// earlier session again, which it takes for one of this, and so for the truth when the node is lost
+// then: it counts with the state that the node tells when it leaves.
+func presence(status serf.MemberStatus, told levels.NodeState) (alive, left bool) {
+	switch status {
+	case serf.StatusAlive:
+		return true, false
+	case serf.StatusLeaving:
+		return !hasFarewell(told), hasFarewell(told)
+	case serf.StatusLeft:
+		return false, hasFarewell(told)
+	case serf.StatusNone, serf.StatusFailed:
+	}
+
+	return false, false
+}
+
+// hasFarewell says that a node in this state is leaving or has left.
+func hasFarewell(state levels.NodeState) bool {
+	return state == levels.StateLeaving || state == levels.StateDown
 }
 
 // operationTag is what is in progress: "shutdown 3 demote level 2".

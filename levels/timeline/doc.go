@@ -12,7 +12,8 @@
 //     [Patience] lies between them;
 //   - on one node and in one boot, when the second is the node's next run, no more than [Slack]
 //     after the first, and the first did not complete (the second came instead), or is a
-//     demote, or is init or qualify and the second a promote to vice under the same term;
+//     demote and the second under its term or the next, or is init or qualify and the second a
+//     promote to vice under the same term;
 //   - on any nodes, when one is the demote of a master and the other brings up its successor:
 //     the first init or promote to master within Patience of the demote, under its term on
 //     another node or else under the next term of which any node has a run. A demote that

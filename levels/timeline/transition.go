@@ -119,8 +119,8 @@ func linked(a, b Run) bool {
 		return true
 	case b.Operation != 0:
 		return false
-	case a.Sequence == levels.Demote:
-		return true
+	case a.Sequence == levels.Demote: // a mastership that began and ended between them is no part of it
+		return b.Term <= a.Term+1
 	case a.Sequence == levels.Init || a.Sequence == levels.Qualify:
 		return b.Sequence == levels.Promote && b.target() == levels.RoleVice && a.Term == b.Term
 	default:

@@ -314,7 +314,10 @@ func (w *world) heal() {
 }
 
 func (w *world) restore(n *node) {
-	n.config.Hash, n.left, n.leaving = "a", false, false
+	if n.config.Hash != "a" {
+		n.config.Hash, n.namedAt = "a", 0
+	}
+	n.left, n.leaving = false, false
 	n.standing = election.Standing{Qualified: true, Up: true}
 	if n.machine == nil {
 		n.startGen++

@@ -47,7 +47,7 @@ type Client struct {
 	closed        bool
 	registrations map[registrationKey]*registered
 	open          map[levels.Tag]*opened
-	answered      *answeredTags
+	spent         *spentTags
 	canceled      func(sequence levels.Sequence, lastLevel levels.Level)
 	// subscribed: cancellations are wanted although nothing may be registered.
 	subscribed    bool
@@ -80,7 +80,7 @@ func Connect(ctx context.Context, options ClientOptions) (*Client, error) {
 		address: options.Address, log: log, interactive: options.Interactive,
 		stop: stop, turn: make(chan struct{}, 1), deliveries: newDeliveries(), changed: make(chan struct{}),
 		registrations: map[registrationKey]*registered{}, open: map[levels.Tag]*opened{},
-		answered: newAnsweredTags(), subscriptions: map[*subscription]bool{},
+		spent: newSpentTags(), subscriptions: map[*subscription]bool{},
 	}
 	link, err := c.connect(ctx)
 	if err != nil {

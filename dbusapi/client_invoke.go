@@ -69,29 +69,30 @@ func (d *deliveries) run() {
 	}
 }
 
-// answeredTags remembers the last answered tags, so that none is delivered twice.
+// spentTags remembers the last tags that were answered or became void, so that none is delivered
+// again by a list that was asked for before.
 // Its client's lock guards it.
-type answeredTags struct {
+type spentTags struct {
 	tags map[levels.Tag]bool
 	ring []levels.Tag
 	next int
 }
 
-func newAnsweredTags() *answeredTags { return &answeredTags{tags: map[levels.Tag]bool{}} }
+func newSpentTags() *spentTags { return &spentTags{tags: map[levels.Tag]bool{}} }
 
-func (a *answeredTags) add(tag levels.Tag) {
+func (a *spentTags) add(tag levels.Tag) {
 	if a.tags[tag] {
 		return
 	}
 	a.tags[tag] = true
-	if len(a.ring) < maxAnswered {
+	if len(a.ring) < maxSpent {
 		a.ring = append(a.ring, tag)
 
 		return
 	}
 	delete(a.tags, a.ring[a.next])
 	a.ring[a.next] = tag
-	a.next = (a.next + 1) % maxAnswered
+	a.next = (a.next + 1) % maxSpent
 }
 
 // parseCallback reads the body of a Callback signal. Types are checked: a signal
@@ -147,7 +148,7 @@ func newInvocation(row invocationRow) (Invocation, bool) {
 func (c *Client) take(link *clientLink, call Invocation) {
 	key := registrationKey{call.Component, levels.Position{Sequence: call.Sequence, Level: call.Level}}
 	r := c.registrations[key]
-	if r == nil || c.answered.tags[call.Tag] {
+	if r == nil || c.spent.tags[call.Tag] {
 		return
 	}
 	if known, again := c.open[call.Tag]; again {
@@ -157,8 +158,7 @@ func (c *Client) take(link *clientLink, call Invocation) {
 	}
 	for tag, older := range c.open {
 		if older.key == key && !older.answering {
-			older.cancel() // replaced: the agent waits for this one only
-			delete(c.open, tag)
+			c.void(tag, older) // replaced: the agent waits for this one only
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -168,6 +168,13 @@ func (c *Client) take(link *clientLink, call Invocation) {
 			r.handler(ctx, call)
 		}
 	})
+}
+
+// void ends an invocation that the agent waits for no more. The lock is held.
+func (c *Client) void(tag levels.Tag, call *opened) {
+	call.cancel()
+	delete(c.open, tag)
+	c.spent.add(tag)
 }
 
 // takeCanceled voids the open invocations of a sequence. The lock is held.
@@ -184,8 +191,7 @@ func (c *Client) takeCanceled(body []any) {
 	}
 	for tag, call := range c.open {
 		if call.key.position.Sequence == sequence && !call.answering {
-			call.cancel()
-			delete(c.open, tag)
+			c.void(tag, call)
 		}
 	}
 	if canceled := c.canceled; canceled != nil {
@@ -216,7 +222,7 @@ func (c *Client) Done(ctx context.Context, tag levels.Tag, failure error) error 
 			call.cancel()
 		}
 		delete(c.open, tag)
-		c.answered.add(tag)
+		c.spent.add(tag)
 	} else if call != nil {
 		call.answering = false
 	}

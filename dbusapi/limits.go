@@ -47,7 +47,7 @@ const (
 	// Bound of the events that wait for a slow reader of Client.Events.
 	maxEvents = 1024
 	// Bound of the answered tags that a client remembers.
-	maxAnswered = 4096
+	maxSpent = 4096
 
 	// Messages are gathered up to so many bytes before they are written.
 	writeAtOnce = 32 << 10

@@ -179,13 +179,13 @@ func TestLongReasonsAreCut(t *testing.T) {
 }
 
 // Only so many answered tags are remembered, the latest.
-func TestAnsweredTagsAreBounded(t *testing.T) {
-	a := newAnsweredTags()
-	for tag := range levels.Tag(maxAnswered + 10) {
+func TestSpentTagsAreBounded(t *testing.T) {
+	a := newSpentTags()
+	for tag := range levels.Tag(maxSpent + 10) {
 		a.add(tag)
 		a.add(tag)
 	}
-	if len(a.tags) != maxAnswered || a.tags[9] || !a.tags[10] || !a.tags[maxAnswered+9] {
+	if len(a.tags) != maxSpent || a.tags[9] || !a.tags[10] || !a.tags[maxSpent+9] {
 		t.Errorf("%d tags are remembered", len(a.tags))
 	}
 }

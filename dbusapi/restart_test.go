@@ -236,6 +236,45 @@ func TestInvocationsComeInOrderAndReplaceOlderOnes(t *testing.T) {
 	}
 }
 
+// A list that was asked for before and comes late has what is void by now: replaced, or canceled.
+// It makes nothing void and is not delivered again.
+func TestWhatIsVoidDoesNotComeBack(t *testing.T) {
+	bus, server := start(t)
+	client := bus.client(t)
+	calls := make(chan taken, 100)
+	register(t, client, calls)
+	events, err := client.Events(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := server.agent.now().Registrations[0]
+	invoke := func(tag levels.Tag) {
+		if err := server.Invoke(levels.Invoke{Tag: tag, Registration: r, Position: r.Position}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unchanged := func() {
+		server.agent.update(nil, levels.TellQualified{Node: "n1", Qualified: true})
+		receive(t, "an event", events)
+		if len(calls) != 0 {
+			t.Errorf("tag %d was delivered again", (<-calls).call.Tag)
+		}
+	}
+	invoke(1)
+	receive(t, "an invocation", calls)
+	invoke(2)
+	newest := receive(t, "an invocation", calls)
+	invoke(1)
+	if unchanged(); newest.ctx.Err() != nil {
+		t.Error("the newest is void")
+	}
+	server.NotifyCanceled(levels.NotifyCanceled{Clients: []levels.ClientID{r.Client}, Sequence: r.Position.Sequence})
+	invoke(2)
+	if unchanged(); newest.ctx.Err() == nil {
+		t.Error("the canceled one is not void")
+	}
+}
+
 // Events tell of a lost and found agent, and a lost bus ends the stream.
 func TestEventsTellOfTheAgentAndTheBus(t *testing.T) {
 	bus, server := start(t)

@@ -7,10 +7,11 @@
 
 #include "internal.h"
 
-static void remember(struct cssc *c, uint64_t tag)
+/* The tag is spent: answered, or void. */
+void remember(struct cssc *c, uint64_t tag)
 {
-    c->answered[c->answered_next] = tag;
-    c->answered_next = (c->answered_next + 1) % ANSWERED_MAX;
+    c->spent[c->spent_next] = tag;
+    c->spent_next = (c->spent_next + 1) % SPENT_MAX;
 }
 
 static int answer_message(struct cssc *c, const struct invocation *i, sd_bus_message **out)

@@ -40,7 +40,7 @@
 #define DRIVER_PATH "/org/freedesktop/DBus"
 
 #define MESSAGE_MAX 1024    /* bytes of a reason; the interface's limit */
-#define ANSWERED_MAX 1024   /* tags that are remembered, so that none is delivered twice */
+#define SPENT_MAX 1024      /* tags, answered or void, that are remembered: none is delivered again */
 #define EVENTS_MAX 256      /* events that one cssc_dispatch() takes in */
 #define PATH_SIZE 64        /* room for the path of a registration */
 
@@ -155,8 +155,8 @@ struct cssc {
     struct delivery **deliveries_end;
     cssc_notify_t notify;
     uintptr_t next_handle;
-    uint64_t answered[ANSWERED_MAX];
-    size_t answered_next;
+    uint64_t spent[SPENT_MAX];
+    size_t spent_next;
 };
 
 /* How a call ended. */
@@ -222,6 +222,7 @@ void invocations_withdraw(struct cssc *c, const struct registration *r);
 
 /* done.c */
 void answers_send(struct cssc *c);
+void remember(struct cssc *c, uint64_t tag);
 
 /* deliver.c */
 bool deliver_later(struct cssc *c, const struct delivery *template);

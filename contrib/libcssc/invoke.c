@@ -59,12 +59,12 @@ void invocations_free(struct cssc *c)
     }
 }
 
-static bool answered_before(const struct cssc *c, uint64_t tag)
+static bool spent_before(const struct cssc *c, uint64_t tag)
 {
     size_t index;
 
-    for (index = 0; index < ANSWERED_MAX; index++) {
-        if (c->answered[index] == tag && tag != 0) {
+    for (index = 0; index < SPENT_MAX; index++) {
+        if (c->spent[index] == tag && tag != 0) {
             return true;
         }
     }
@@ -79,6 +79,7 @@ static void replace_older(struct cssc *c, const struct registration *r)
     for (i = c->invocations; i != NULL; i = next) {
         next = i->next;
         if (i->state != ANSWERED && i->sequence == r->sequence && i->level == r->level && strcmp(i->component, r->component) == 0) {
+            remember(c, i->tag);
             invocation_remove(c, i);
         }
     }
@@ -131,7 +132,7 @@ static int take(struct cssc *c, const struct announced *a)
         i->owner = c->owner_number; /* sent again by a restarted agent */
         return 0;
     }
-    if (answered_before(c, a->tag)) {
+    if (spent_before(c, a->tag)) {
         return 0;
     }
     if (r != NULL) {
@@ -188,6 +189,7 @@ void on_canceled(struct cssc *c, sd_bus_message *m)
     for (i = c->invocations; i != NULL; i = next) {
         next = i->next;
         if (i->sequence == sequence) {
+            remember(c, i->tag); /* a list that is older may have it still */
             invocation_remove(c, i);
         }
     }

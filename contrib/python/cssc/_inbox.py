@@ -16,7 +16,7 @@ from typing import Any, Callable
 from ._bus import BUS_NAME, DRIVER, MANAGER, plain
 from ._deliver import Deliveries
 from ._errors import Closed, NoSuchInvocation
-from ._state import Answer, Answered, Key, Link, Opened, Registered, Subscription, read_invocation
+from ._state import Answer, Key, Link, Opened, Registered, Spent, Subscription, read_invocation
 from ._words import LATER, SIGNALS, Event, Invocation, Sequence
 
 log = logging.getLogger("cssc")
@@ -36,7 +36,7 @@ class Inbox:
         self._closed = False
         self._registrations: dict[Key, Registered] = {}
         self._open: dict[int, Opened] = {}
-        self._answered = Answered()
+        self._spent = Spent()
         self._answers: deque[Answer] = deque()
         self._subscriptions: list[Subscription] = []
         self._canceled: Callable[[Sequence, int], Any] | None = None
@@ -121,7 +121,7 @@ class Inbox:
             return
         key = (invocation.component, str(invocation.sequence), invocation.level)
         registered = self._registrations.get(key)
-        if registered is None or invocation.tag in self._answered:
+        if registered is None or invocation.tag in self._spent:
             return
         known = self._open.get(invocation.tag)
         if known is not None:
@@ -129,17 +129,22 @@ class Inbox:
             return
         for tag, older in list(self._open.items()):
             if older.key == key and not older.answering:
-                self._void(tag)  # replaced: the agent waits for this one only
+                self._spend(tag)  # replaced: the agent waits for this one only
         self._open[invocation.tag] = Opened(key, link, link.owner, invocation)
         self._deliveries.put(partial(_perform, registered.callback, invocation))
 
     def _take_canceled(self, word: str, last_level: int) -> None:
         for tag, opened in list(self._open.items()):
             if opened.key[1] == word and not opened.answering:
-                self._void(tag)
+                self._spend(tag)
         canceled = self._canceled
         if canceled is not None and word in set(Sequence):
             self._deliveries.put(partial(canceled, Sequence(word), last_level))
+
+    def _spend(self, tag: int) -> None:
+        """The agent has done with an invocation: a list that is older may have it still. The lock is held."""
+        self._void(tag)
+        self._spent.add(tag)
 
     def _void(self, tag: int) -> None:
         """Nobody waits for an invocation any more. The lock is held."""

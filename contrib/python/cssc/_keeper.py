@@ -362,7 +362,7 @@ class Keeper(Inbox):
             if answer in self._answers:
                 self._answers.remove(answer)
             self._open.pop(answer.tag, None)
-            self._answered.add(answer.tag)
+            self._spent.add(answer.tag)
         if error is not None:
             answer.opened.invocation.void.set()
             log.debug("invocation %d: %s", answer.tag, error)

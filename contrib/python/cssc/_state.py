@@ -19,8 +19,8 @@ Callback = Callable[[Invocation], Any]
 # component, sequence, level
 Key = tuple[str, str, int]
 
-# Bound of the answered tags that are remembered.
-MAX_ANSWERED = 4096
+# Bound of the spent tags that are remembered.
+MAX_SPENT = 4096
 MAX_MESSAGE = 1024
 
 
@@ -90,8 +90,8 @@ class Subscription:
     started: "Future[None]" = field(default_factory=Future)
 
 
-class Answered:
-    """The tags answered last, so that none is delivered twice."""
+class Spent:
+    """The last tags that were answered or became void, so that none is delivered again."""
 
     def __init__(self) -> None:
         self._tags: OrderedDict[int, None] = OrderedDict()
@@ -102,7 +102,7 @@ class Answered:
     def add(self, tag: int) -> None:
         """Remember a tag, and forget the oldest one when there are too many."""
         self._tags[tag] = None
-        if len(self._tags) > MAX_ANSWERED:
+        if len(self._tags) > MAX_SPENT:
             self._tags.popitem(last=False)
 
 

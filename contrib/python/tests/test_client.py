@@ -116,6 +116,21 @@ class Invocations(ClientCase):
         newer.done().result(SECONDS)
         self.assertEqual(agent("answer"), f"{newer.tag} true ")
 
+    def test_what_is_void_does_not_come_back(self) -> None:
+        """A list of the open invocations that comes late has what was replaced since."""
+        self.register()
+        agent("invoke", "naming")
+        older = self.call()
+        agent("invoke", "naming")
+        newer = self.call()
+        keeper = self.client._keeper
+        with keeper._changed:
+            keeper._take(keeper._link, (older.tag, older.component, str(older.sequence), older.level, 0, {}))
+        self.assertFalse(newer.void.is_set())
+        newer.done().result(SECONDS)
+        self.assertEqual(agent("answer"), f"{newer.tag} true ")
+        self.assertTrue(self.calls.empty())
+
     def test_callbacks_come_one_after_another(self) -> None:
         order: "queue.Queue[str]" = queue.Queue()
         go_on = threading.Event()

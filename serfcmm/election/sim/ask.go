@@ -108,7 +108,7 @@ func (w *world) setNode(n *node, f *Fault, begin bool) {
 		if begin {
 			n.config.Hash = "b"
 		}
-		n.namedAt = 0 // none of the others could be the vice of it, or none of those who could
+		n.drifted = w.t
 		event = election.Configured{Config: n.config}
 	case KindLock, KindDown:
 		if f.Kind == KindLock {

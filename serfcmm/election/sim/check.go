@@ -316,7 +316,7 @@ func (w *world) checkVice(n *node, message *election.Message) {
 // or was not heard for as long, or could not take over by what it has last said.
 func (w *world) checkSits(n *node, next election.NodeID) {
 	i := w.index(n.named)
-	if i < 0 || next == "" || w.truth.acting != n.index || max(w.truth.began, n.lives) > n.namedAt {
+	if i < 0 || next == "" || w.truth.acting != n.index || max(w.truth.began, n.lives, n.drifted) > n.namedAt {
 		return
 	}
 	named, heard := w.t-n.namedAt, w.t-n.heard[i].true

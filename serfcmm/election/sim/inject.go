@@ -315,7 +315,7 @@ func (w *world) heal() {
 
 func (w *world) restore(n *node) {
 	if n.config.Hash != "a" {
-		n.config.Hash, n.namedAt = "a", 0
+		n.config.Hash, n.drifted = "a", w.t
 	}
 	n.left, n.leaving = false, false
 	n.standing = election.Standing{Qualified: true, Up: true}

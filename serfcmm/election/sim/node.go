@@ -61,6 +61,7 @@ type node struct {
 	wake                                            election.Instant
 	named                                           election.NodeID // the vice that it named last, as master
 	namedAt                                         int64           // when it named another than before
+	drifted                                         int64           // when its configuration changed last
 	todo                                            []election.Event
 	question                                        *letter // what the present step answers
 	// campaign is the term that it asks votes for now, wanted the newest that it ever did.

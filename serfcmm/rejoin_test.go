@@ -86,7 +86,7 @@ func TestALostNodeHasNotLeft(t *testing.T) {
 				c.goAndReturn(random, []string{"n1", "n3"})
 				for _, name := range []string{"n2", "n3"} {
 					by := c.members[name].Node
-					c.eventually(time.Minute, name+" does not see n1", func() bool { card := c.card("n1", by); return card.Alive && card.State == levels.StateUp })
+					c.eventually(time.Minute, name+" has no card of n1 since its return", func() bool { return c.card("n1", by).State == levels.StateUp })
 				}
 				c.members["n1"].stop()
 				for _, name := range []string{"n2", "n3"} {
